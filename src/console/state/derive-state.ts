@@ -1,5 +1,5 @@
 import { reduceTable, type TableAction } from '../table/table-reducer.js';
-import { recomputeTable, type TableState } from '../table/table-state.js';
+import { recomputeTable, withSeenWidths, type TableState } from '../table/table-state.js';
 import { currentView, tableView } from '../views/tables/all-tables.js';
 import { tableHeight } from './layout.js';
 import { followSelection } from './log-reducer.js';
@@ -41,5 +41,15 @@ export function recompute(state: ConsoleState): ConsoleState {
     height: tableHeight(state),
     keepSelection: isCovered,
   });
-  return followSelection(withCurrentTable(state, recomputed));
+  return followSelection(withWidths(withCurrentTable(state, recomputed)));
+}
+
+/** The columns of the table get the room that the visible rows need. */
+export function withWidths(state: ConsoleState): ConsoleState {
+  const { table, age } = currentView(state);
+  const context = { now: state.now, age: age(state) };
+  return withCurrentTable(
+    state,
+    withSeenWidths(tableOf(state), { table, context, height: tableHeight(state) }),
+  );
 }

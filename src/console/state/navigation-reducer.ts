@@ -4,7 +4,7 @@ import { helpLines } from '../views/help.js';
 import { pageLines } from '../views/pages/page.js';
 import { currentView } from '../views/tables/all-tables.js';
 import { moveFrom, pageTop, type CursorMove } from './cursor-movement.js';
-import { applyTableAction, recompute, withCurrentTable, withRows } from './derive-state.js';
+import { applyTableAction, recompute, withCurrentTable, withRows, withWidths } from './derive-state.js';
 import { layoutScreen } from './layout.js';
 import { followSelection, scrollLog } from './log-reducer.js';
 import type { LogSearch } from './log-search.js';
@@ -76,7 +76,7 @@ export function moveCursor(state: ConsoleState, move: CursorMove): ConsoleState 
   if (log?.focused === true) return scrollLog(state, log, move);
   const table = tableOf(state);
   const index = moveFrom(table.position.index, move, layout.table, table.shown.length - 1);
-  return followSelection(withCurrentTable(state, moveTo(table, index, layout.table)));
+  return followSelection(withWidths(withCurrentTable(state, moveTo(table, index, layout.table))));
 }
 
 /** Moves the cursor to a row of the table. */

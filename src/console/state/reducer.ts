@@ -242,8 +242,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
 }
 
 /** How often the number of runs in flight is sampled, and how many samples are kept: two minutes. */
-const sampleMs = 10_000;
-const maxSamples = 12;
+const sampleMs = 15_000;
+const maxSamples = 8;
 
 function sampled({ pulse, snapshot: { health } }: ConsoleState, now: number): ConsoleState['pulse'] {
   if (now - pulse.at < sampleMs) return pulse;

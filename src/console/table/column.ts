@@ -39,6 +39,8 @@ export interface Column<R> {
   value(row: R, context: ValueContext): string | number | null;
   /** Id of the column to the left that has nothing to show for this row: this one takes its room, too. Null: none. */
   takesRoomOf?(row: R): string | null;
+  /** The complete text of a cell, to measure it; absent: every cell fits into the comfortable width. */
+  text?(row: R, context: ValueContext): string;
   /** Spans of exactly `width` cells in total. */
   cell(row: R, width: number, context: CellContext): Span[];
 }
@@ -67,15 +69,19 @@ export function textColumn<R>(
   } = {},
 ): Column<R> {
   const align = shape.align ?? 'left';
+  const textOf = (row: R, context: ValueContext): string => {
+    const raw = value(row, context);
+    return raw === null ? '' : cleanText(shownAs(raw));
+  };
   return {
     grow: 0,
     ...shape,
     ...(takesRoomOf === undefined ? {} : { takesRoomOf }),
     align,
     value,
+    text: textOf,
     cell(row, width, context) {
-      const raw = value(row, context);
-      const text = raw === null ? '' : cleanText(shownAs(raw));
+      const text = textOf(row, context);
       const { ellipsis } = context.theme.glyphs;
       const fitted = cut === 'middle' ? fitMiddle(text, width, ellipsis) : fit(text, width, align, ellipsis);
       return [span(fitted, typeof tone === 'function' ? tone(row) : tone)];
@@ -106,16 +112,19 @@ export function visibleColumns<R>(
   return found.length > 0 ? found : columns;
 }
 
+/** The widest text that each column has shown, by its id. It only grows, so that the table does not jump. */
+export type SeenWidths = Readonly<Record<string, number>>;
+
 /**
- * Decides which columns fit into `width` cells and how wide they are. The result does not depend on the content, so the
- * table does not jump when rows change. Columns are added by priority: the important ones, and all columns of a wide
+ * Decides which columns fit into `width` cells and how wide they are. Which ones does not depend on the content. A column does
+ * not get more room than its texts need while another one is cut. Columns are added by priority: the important ones, and all columns of a wide
  * table, while their minimum fits, the others while all columns have their comfortable width.
  * @param squeezablePriority columns up to this priority shrink to their minimum before one is dropped
  */
 export function layoutColumns<R>(
   columns: readonly Column<R>[],
   width: number,
-  { squeezablePriority, wide }: { squeezablePriority: number; wide: boolean },
+  { squeezablePriority, wide, seen = {} }: { squeezablePriority: number; wide: boolean; seen?: SeenWidths },
 ): TableLayout<R> {
   const gap = width >= 110 && !wide ? 2 : 1;
   const byPriority = [...columns].sort((a, b) => a.priority - b.priority);
@@ -134,15 +143,21 @@ export function layoutColumns<R>(
     gap,
   );
   let rest = width - used;
-  // first the comfortable widths by priority, then the rest in proportion to `grow`
+  // first what the texts need, then the comfortable widths, then the rest in proportion to `grow`
   const byFill = [...columns].sort((a, b) => (a.fillPriority ?? a.priority) - (b.fillPriority ?? b.priority));
-  for (const column of byFill) {
-    const one = placed.find((other) => other.column === column);
-    if (one === undefined || rest <= 0) continue;
-    const more = Math.min(rest, one.column.comfortable - one.width);
-    one.width += more;
-    rest -= more;
-  }
+  const widen = (widest: (column: Column<R>) => number): void => {
+    for (const column of byFill) {
+      const one = placed.find((other) => other.column === column);
+      if (one === undefined || rest <= 0) continue;
+      const more = Math.min(rest, Math.max(0, widest(column) - one.width));
+      one.width += more;
+      rest -= more;
+    }
+  };
+  const needed = ({ id, comfortable }: Column<R>): number => seen[id] ?? comfortable;
+  widen((column) => Math.min(needed(column), column.comfortable));
+  widen(needed);
+  widen(({ comfortable }) => comfortable);
   distribute(placed, Math.max(0, rest));
   return { placed, gap };
 }

@@ -1,6 +1,6 @@
 import { resolveViewport, type ListPosition } from '../state/viewport.js';
 import { createTimeLimit } from '../terminal/time-limit.js';
-import type { ChosenColumns, ValueContext } from './column.js';
+import type { ChosenColumns, SeenWidths, ValueContext } from './column.js';
 import { emptyQuery, parseQuery, type Query } from './query.js';
 import type { Item, Sorting, Table } from './table.js';
 
@@ -22,6 +22,8 @@ export interface TableState<R extends Item = Item> {
   rows: readonly R[];
   /** The rows that pass the filter, in order. */
   shown: readonly R[];
+  /** The widest texts that were visible. */
+  seen: SeenWidths;
   /** The values that `shown` was computed from. */
   inputs: readonly unknown[];
 }
@@ -39,6 +41,7 @@ export const emptyTable: TableState<never> = {
   atTop: true,
   rows: [],
   shown: [],
+  seen: {},
   inputs: [],
 };
 
@@ -108,6 +111,16 @@ function withPosition(state: TableState, index: number, top: number): TableState
 
 export function selectedItem<R extends Item>({ shown, position }: TableState<R>): R | null {
   return shown[position.index] ?? null;
+}
+
+/** Takes the visible rows into account for the widths of the columns. */
+export function withSeenWidths(
+  state: TableState,
+  { table, context, height }: Pick<RecomputeOptions, 'table' | 'context' | 'height'>,
+): TableState {
+  const { shown, position, seen } = state;
+  const next = table.measure(shown.slice(position.top, position.top + height), seen, context);
+  return next === seen ? state : { ...state, seen: next };
 }
 
 /** The rows that an action applies to: the marked ones in default order, else the selected one. */

@@ -1,4 +1,5 @@
 import { mergeSpans } from '../terminal/line-layout.js';
+import { cellWidth } from '../terminal/text.js';
 import { span, type Line, type Span, type Theme } from '../terminal/theme.js';
 import {
   headingCell,
@@ -7,6 +8,7 @@ import {
   type CellContext,
   type ChosenColumns,
   type Column,
+  type SeenWidths,
   type TableLayout,
   type ValueContext,
 } from './column.js';
@@ -33,6 +35,7 @@ export interface TableLayoutOptions {
   wide: boolean;
   chosen: ChosenColumns;
   sorting: Sorting;
+  seen?: SeenWidths;
 }
 
 /** What the first cell of a row shows. */
@@ -59,6 +62,8 @@ export interface Table<R extends Item = Item> {
   select(rows: readonly R[], selection: Selection, context: ValueContext): readonly R[];
   heading(layout: TableLayoutOptions, theme: Theme): Line;
   row(row: R, marks: Marks, layout: TableLayoutOptions, context: CellContext): Line;
+  /** The widths of the widest texts, including those seen before; `seen` itself if none is wider. */
+  measure(rows: readonly R[], seen: SeenWidths, context: ValueContext): SeenWidths;
   /** The values of all chosen columns, whether or not they fit on the screen. */
   values(row: R, layout: TableLayoutOptions, context: ValueContext): Record<string, string | number | null>;
 }
@@ -92,10 +97,14 @@ export function defineTable<R extends Item>(definition: TableDefinition<R>): Tab
   const byId = new Map(columns.map((column) => [column.id, column]));
   const searchText = cachedSearchText(columns, searchTexts);
   let cached: { key: string; layout: TableLayout<R> } | null = null;
-  const layoutFor = ({ width, wide, chosen }: TableLayoutOptions): TableLayout<R> => {
-    const key = JSON.stringify([width, wide, chosen]);
+  const layoutFor = ({ width, wide, chosen, seen = {} }: TableLayoutOptions): TableLayout<R> => {
+    const key = JSON.stringify([width, wide, chosen, seen]);
     if (cached?.key !== key) {
-      const layout = layoutColumns(visibleColumns(columns, chosen), width - 1, { squeezablePriority, wide });
+      const layout = layoutColumns(visibleColumns(columns, chosen), width - 1, {
+        squeezablePriority,
+        wide,
+        seen,
+      });
       cached = { key, layout };
     }
     return cached.layout;
@@ -149,6 +158,18 @@ export function defineTable<R extends Item>(definition: TableDefinition<R>): Tab
         selected,
       };
     }),
+    measure(rows, seen, context) {
+      const wider: Record<string, number> = {};
+      for (const column of columns) {
+        if (column.text === undefined) continue;
+        const before = seen[column.id] ?? column.min;
+        let widest = before;
+        for (const row of rows) widest = Math.max(widest, cellWidth(column.text(row, context)));
+        widest = Math.min(widest, maxSeen);
+        if (widest > before || seen[column.id] === undefined) wider[column.id] = widest;
+      }
+      return Object.keys(wider).length === 0 ? seen : { ...seen, ...wider };
+    },
     values: (row, layout, context) =>
       Object.fromEntries(
         visibleColumns(columns, layout.chosen).map((column) => [column.id, column.value(row, context)]),
@@ -175,6 +196,9 @@ function cachedSearchText<R extends Item>(
   };
 }
 
+/** A longer text does not widen its column any more. */
+const maxSeen = 60;
+
 /** More rows than any screen has. */
 const maxCachedRows = 512;
 
@@ -186,8 +210,8 @@ function cachedRows<R extends Item>(draw: Table<R>['row']): Table<R>['row'] {
   const known = new Map<R, { inputs: readonly unknown[]; line: Line }>();
   return (row, marks, layout, context) => {
     const { now, age, theme } = context;
-    const { width, wide, chosen } = layout;
-    const inputs = [now, age.at, age.trouble, theme, width, wide, chosen, ...Object.values(marks)];
+    const { width, wide, chosen, seen } = layout;
+    const inputs = [now, age.at, age.trouble, theme, width, wide, chosen, seen, ...Object.values(marks)];
     const before = known.get(row);
     if (before !== undefined && inputs.every((one, index) => one === before.inputs[index])) {
       return before.line;

@@ -3,7 +3,7 @@ import type { ConsoleState } from '../state/state.js';
 import { span, type Span, type Theme } from '../terminal/theme.js';
 import { formatCount } from './format.js';
 
-const barWidth = 8;
+const barWidth = 6;
 
 /** A narrower terminal has no room for it. */
 export const clusterUseColumns = 120;

@@ -7,8 +7,8 @@ import { span, type Line, type Theme } from '../terminal/theme.js';
 import { currentView } from './tables/all-tables.js';
 
 export function tableLayoutOptions(state: ConsoleState): TableLayoutOptions {
-  const { wide, columns, sorting } = tableOf(state);
-  return { width: state.size.columns, wide, chosen: columns, sorting };
+  const { wide, columns, sorting, seen } = tableOf(state);
+  return { width: state.size.columns, wide, chosen: columns, sorting, seen };
 }
 
 /** Heading and at most `height` rows, or the reason why there are none. */

@@ -278,7 +278,7 @@ describe('runConsole', { timeout: 20_000 }, () => {
     const worker = busyWorker();
     const over = runConsole({ handle: worker, env: {}, ...terminal.streams });
     await begun(terminal);
-    const broken = Object.defineProperty(fakeJob({ id: '9' }), 'nodes', {
+    const broken = Object.defineProperty(fakeJob({ id: '9', startedAt: 1 }), 'elapsed', {
       get: () => {
         throw new Error('a defect');
       },

@@ -57,6 +57,7 @@ export const jobsColumns: readonly Column<Row>[] = [
     align: 'left',
     sortKey: 'D',
     value: ({ run }) => run?.title ?? null,
+    text: ({ run }) => cleanText(run?.title ?? ''),
     cell({ run, job }, width, { theme: { glyphs } }) {
       // a job without a run has no title, and a narrow terminal has no user column
       const [text, tone] =

@@ -58,7 +58,7 @@ describe('the table', () => {
       /▸● RUNNING +4711 +aaaaaaaa +NucleiDetection +example\/small:v1 +Liver +alice +cpu +1:15 +1:00:00 +━+─+ {2}42% +node2/u,
     );
     const narrow = linesOf(stateOf(worker)).find((line) => line.includes('4711'));
-    expect(narrow).toMatch(/▸● RUNNING +4711 +NucleiDete… Liver +1:15 ━── {2}42% node2/u);
+    expect(narrow).toMatch(/▸● RUNNING +4711 +NucleiDetect… Liver +1:15 ━── {2}42% node2/u);
   });
 
   test('shows runs without a job, and jobs without a run', () => {
@@ -71,7 +71,7 @@ describe('the table', () => {
       ),
     ).join('\n');
     expect(lines).toMatch(/● RUNNING +7 +backup/u);
-    expect(lines).toMatch(/◐ staging +NucleiDete…/u);
+    expect(lines).toMatch(/◐ staging +NucleiDetect…/u);
   });
 
   test.each([
