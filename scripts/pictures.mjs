@@ -86,11 +86,11 @@ try {
   await picture('log', 'The log of a running analysis below the table', 'l', /follow/);
   keep('l: the log of the analysis, followed', 4);
   await show('l', /q quit/);
-  await picture('nodes', 'The nodes of the cluster', '2', /n4 /);
-  keep('2: the nodes of the cluster', 3);
-  await show('6', /✔[^]*✔[^]*q quit/);
+  await picture('nodes', 'The nodes of the cluster', '3', /n4 /);
+  keep('3: the nodes of the cluster', 3);
+  await show('7', /✔[^]*✔[^]*q quit/);
   await delay(6_000);
-  keep('6: the doctor checks the whole way, from Girder to a compute node', 5);
+  keep('7: the doctor checks the whole way, from Girder to a compute node', 5);
   const title =
     'The sandbox starts, jobs run in the console, one is canceled, a log is read, the doctor checks the site';
   await writeFile(join(pictures, 'tour.svg'), neutral(animationOf(frames, title, 1)));

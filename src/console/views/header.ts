@@ -24,7 +24,7 @@ import { tableView } from './tables/all-tables.js';
 /** Short names of the views, for a narrow terminal. */
 const shortNames: Readonly<Record<string, string>> = {
   batches: 'batch',
-  partitions: 'parts',
+  partitions: 'part',
   history: 'hist',
   images: 'imgs',
   doctor: 'doc',
@@ -36,12 +36,12 @@ export function tabsLine(state: ConsoleState, theme: Theme): Line {
   const { columns } = state.size;
   const open = state.place.view === 'worker' ? 'worker' : tableNameOf(state);
   const badge = doctorBadge(state, theme);
-  const tabs = (gap: string, nameOf: (name: string) => string): Span[] =>
+  const tabs = (gap: string, nameOf: (name: string) => string, end = ' '): Span[] =>
     [...tableNames, 'worker'].flatMap((name, index) => {
       const label = `${index + 1} ${nameOf(name)}`.trimEnd();
       return [
         span(index === 0 ? ' ' : gap),
-        ...(name === open ? [span(` ${label} `, 'current')] : [span(` ${label} `, 'muted')]),
+        ...(name === open ? [span(` ${label}${end}`, 'current')] : [span(` ${label}${end}`, 'muted')]),
         ...(name === 'doctor' && badge !== null ? [badge] : []),
       ];
     });
@@ -49,7 +49,7 @@ export function tabsLine(state: ConsoleState, theme: Theme): Line {
   const candidates = [
     [...brand, ...tabs(' ', (name) => name)],
     tabs('', (name) => name),
-    tabs('', (name) => (name === open ? name : (shortNames[name] ?? name))),
+    tabs('', (name) => shortNames[name] ?? name, ''),
     tabs('', (name) => (name === open ? (shortNames[name] ?? name) : '')),
   ];
   const fitting = candidates.find((spans) => spansWidth(spans) <= columns) ?? [];

@@ -14,7 +14,7 @@ describe('the help', () => {
   test('runs the keys of the view below it, and says how to leave', () => {
     console.press('?');
     expect(console.text()).toMatch(/Esc close/u);
-    console.press('2');
+    console.press('3');
     expect(console.state().place).toEqual({ view: 'nodes' });
     expect(console.state().overlay.kind).toBe('none');
   });
@@ -41,7 +41,7 @@ describe('the help', () => {
 describe('the palette', () => {
   test('lists matching commands with their keys; the arrows choose and Enter runs one', () => {
     console.type(':no');
-    expect(console.text()).toMatch(/ :nodes +2 +Nodes of the cluster/u);
+    expect(console.text()).toMatch(/ :nodes +3 +Nodes of the cluster/u);
     console.press('down', 'enter');
     expect(console.state().place).toEqual({ view: 'nodes' });
   });

@@ -40,7 +40,7 @@ describe('a click', () => {
   test.each([60, 80, 140])('on a tab opens its view, at %d columns', (columns) => {
     const { store, controller } = open(columns);
     const [tabs = ''] = screenLines(store.get());
-    controller.mouse({ kind: 'press', column: tabs.indexOf('3 part') + 2, row: 0 });
+    controller.mouse({ kind: 'press', column: tabs.indexOf('4 part') + 2, row: 0 });
     expect(store.get().place).toEqual({ view: 'partitions' });
   });
 
