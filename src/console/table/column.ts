@@ -30,7 +30,7 @@ export interface Column<R> {
   grow: number;
   /** Columns with a high number are dropped first. */
   priority: number;
-  /** Columns with a low number get their comfortable width first; absent: by `priority`. */
+  /** A column with this number gets all the room that its texts need before the others; the lowest number first. */
   fillPriority?: number;
   align: 'left' | 'right';
   /** Shift and this letter sort by the column. */
@@ -155,6 +155,7 @@ export function layoutColumns<R>(
     }
   };
   const needed = ({ id, comfortable }: Column<R>): number => seen[id] ?? comfortable;
+  widen((column) => (column.fillPriority === undefined ? 0 : needed(column)));
   widen((column) => Math.min(needed(column), column.comfortable));
   widen(needed);
   widen(({ comfortable }) => comfortable);

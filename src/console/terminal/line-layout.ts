@@ -38,6 +38,8 @@ export function clip(spans: readonly Span[], width: number, { glyphs }: Theme): 
     if (room <= 0) break;
     const text = truncate(one.text, room, glyphs.ellipsis);
     kept.push({ ...one, text });
+    // one ellipsis is enough
+    if (text !== one.text) break;
     room -= cellWidth(text);
   }
   return kept;

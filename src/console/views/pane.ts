@@ -63,7 +63,7 @@ function runLines(row: Row, state: ConsoleState, theme: Theme): Line[] {
       .flatMap(wrapped)
       .map((text): Line => ({ spans: [span(`   ${text}`, reasonTone(row))] })),
     { spans: [] },
-    ...(detail === null ? [] : timelineLines(detail, row, state.now, theme, Math.max(4, columns - 46))),
+    ...(detail === null ? [] : timelineLines(detail, row, state.now, theme, columns)),
     ...(detail === null ? [] : factLines('Used', usageTexts(detail.usage, detail.requested), columns)),
     ...factLines(run === null ? 'Slurm job' : 'Run', facts, columns),
   ];

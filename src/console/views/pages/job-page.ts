@@ -26,7 +26,7 @@ export function jobPageLines(state: ConsoleState, theme: Theme): Line[] {
     ...reasonLines(row, columns),
     { spans: [] },
     ...factLines('Run', runFacts(row, run, state.now), columns),
-    ...(run === null ? [] : timelineLines(run, row, state.now, theme)),
+    ...(run === null ? [] : timelineLines(run, row, state.now, theme, columns)),
     ...(run === null ? [] : factLines('Used', usageTexts(run.usage, run.requested), columns)),
     ...(run === null ? [] : fileLines(run, columns)),
     ...(run === null ? [] : factLines('Commands', commandFacts(run), columns)),
@@ -91,8 +91,10 @@ export function timelineLines(
   { run }: Row,
   now: number,
   { glyphs }: Theme,
-  barWidth = 24,
+  width: number,
 ): Line[] {
+  const hasStart = width >= 52;
+  const barWidth = Math.max(0, Math.min(24, width - (hasStart ? 44 : 34)));
   const stages = timeline.map((entry, index) => {
     const isCurrent = index === timeline.length - 1 && run?.finishedAt === null;
     return { ...entry, isCurrent, ms: isCurrent ? Math.max(0, now - entry.at) : entry.ms };
@@ -105,7 +107,7 @@ export function timelineLines(
     return {
       spans: [
         span(`   ${stage.padEnd(16)}`, 'muted'),
-        span(`${formatDateTime(at).slice(11)}  ${formatDuration(ms).padStart(10)}  `),
+        span(`${hasStart ? `${formatDateTime(at).slice(11)}  ` : ''}${formatDuration(ms).padStart(10)}  `),
         span(bar, isCurrent ? 'good' : 'muted'),
         span(isCurrent ? ` ${glyphs.ellipsis}` : ''),
       ],

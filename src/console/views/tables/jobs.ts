@@ -37,7 +37,7 @@ export const jobsColumns: readonly Column<Row>[] = [
     },
   ),
   textColumn(
-    { id: 'name', title: 'NAME', min: 11, comfortable: 20, grow: 1, priority: 3, sortKey: 'N' },
+    { id: 'name', title: 'NAME', min: 8, comfortable: 20, grow: 1, priority: 3, sortKey: 'N' },
     rowName,
   ),
   textColumn(

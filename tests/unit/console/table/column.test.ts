@@ -12,7 +12,7 @@ const shownAt = (width: number, wide = false): string[] =>
 
 describe('layoutColumns', () => {
   test.each([
-    [39, ['state', 'job', 'name']],
+    [39, ['state', 'job', 'name', 'elapsed']],
     [59, ['state', 'job', 'name', 'elapsed', 'nodes']],
     [79, ['state', 'job', 'name', 'title', 'elapsed', 'progress', 'nodes']],
     [199, all.filter((id) => !['cpus', 'memory', 'gpus', 'starts'].includes(id))],
@@ -23,7 +23,7 @@ describe('layoutColumns', () => {
 
   test('fits more columns into a packed table', () => {
     expect(shownAt(119, true)).toEqual(
-      all.filter((id) => shownAt(119).includes(id) || ['user', 'limit', 'image'].includes(id)),
+      all.filter((id) => shownAt(119).includes(id) || ['user', 'limit', 'image', 'partition'].includes(id)),
     );
     expect(shownAt(199, true)).toEqual(all);
   });
