@@ -14,8 +14,8 @@ const program = `${root}/bin/dsa-slurm`;
 /** No picture shows where it was made. */
 const neutral = (svg) => svg.replaceAll(root, '/opt/dsa-slurm');
 const pictures = new URL('../docs/pictures/', import.meta.url).pathname;
-const cols = 110;
-const rows = 26;
+const cols = 132;
+const rows = 32;
 
 // a short name, for it is seen in some of the frames
 const dir = await mkdtemp('/tmp/site-');
@@ -79,7 +79,7 @@ try {
   await until(/▸● RUNNING/);
   await picture('cancel', 'The question before a Slurm job is canceled', 'x', /y yes/);
   keep('x cancels the Slurm job, after one question that names it', 4);
-  await show('y', /⊘ [1-9]\d* canceled[^]*q quit/);
+  await show('y', /⊘ ?[1-9]\d*[^]*q quit/);
   keep('scancel has ended it, and Girder shows it as canceled', 3);
   await show('g', /q quit/);
   pty.write('jjjj');
