@@ -105,6 +105,8 @@ export interface Check<Id extends string = string> {
   deep?: boolean;
   /** Milliseconds. Default 5,000. */
   timeoutMs?: number;
+  /** What no answer within that time means; default: a failure. */
+  whenLate?: Finding;
   /** An exception becomes a failure with its message. `fact` is passed to the checks that need this one. */
   run(context: CheckContext): Promise<Finding & { fact?: FactOf<Id> }>;
   /** Fixes after a warning or failure; `fact` is what `run` returned. Not called if it returned none. */

@@ -117,6 +117,7 @@ async function limited(
     await clock.sleep(limit, AbortSignal.any([done.signal, signal]));
     // lets the check stop, too
     if (!done.signal.aborted) timeUp.abort(new Error('The check reached its time limit.'));
+    if (check.whenLate !== undefined) return check.whenLate;
     if (!signal.aborted)
       return {
         status: 'fail',

@@ -51,6 +51,8 @@ export async function openPage(chromium: string): Promise<Page> {
     `--user-data-dir=${profile}`,
     '--no-first-run',
     '--disable-gpu',
+    // slides are drawn with WebGL
+    '--enable-unsafe-swiftshader',
     '--disable-dev-shm-usage',
     '--window-size=1400,1000',
     // Chromium refuses to run as root with it

@@ -180,6 +180,10 @@ export function isolationSuite(open: (dir: string, home: string) => Promise<Suit
       expect((await execIn(['--pwd', '/opt/app', sif], 'echo new >own')).exitCode).not.toBe(0);
     });
 
+    it('a program finds itself in /proc', async () => {
+      expect((await execIn(vector(), 'cat /proc/$$/cmdline # itself')).stdout).toContain('# itself');
+    });
+
     it('what is in the image is looked at as a job sees it', async () => {
       const facts = await createApptainer({ run: runner(), command: runtime.command }).probe('small:v1', sif);
       expect(facts.inside).toMatchObject({ hasWorkingDirectory: false });

@@ -110,8 +110,9 @@ function exec(root: string, isolation: string, args: readonly string[]): void {
       inside = '/';
     }
     const first = options.ownProcesses
-      ? ['--pid', '--fork', '--kill-child', '--', '/bin/bash', '-c', firstProcess, 'init', '/usr/bin/unshare']
+      ? ['--pid', '--fork', '--kill-child', '--', '/bin/bash', '-c', firstProcess, 'init']
       : [];
+    if (options.ownProcesses) first.push(join(top, 'proc'), '/usr/bin/unshare');
     runProgram('/usr/bin/unshare', [...first, `--root=${top}`, `--wd=${inside}`, '--', ...command], env, '/');
   } else {
     const files = unpack(root, basename(file), image);

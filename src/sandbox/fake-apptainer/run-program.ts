@@ -5,9 +5,12 @@ import { fatal } from './common.js';
 
 /**
  * The container's process 1, like Apptainer's: forwards signals, which the kernel does not deliver to a process 1 without
- * handlers, and waits for the program.
+ * handlers, and waits for the program. Its first argument is the container's /proc, where it shows the processes of the
+ * container instead of the host's, where it may.
  */
 export const firstProcess = `
+mount -t proc proc "$1" 2>/dev/null
+shift
 for signal in TERM INT HUP USR1 USR2; do trap "again=1; kill -s $signal \\$child" $signal; done
 "$@" <&0 &
 child=$!

@@ -50,6 +50,7 @@ export interface InstallOptions {
 /**
  * Installs packages from PyPI into their own virtual environment inside the cache, unless they are installed already.
  * @param requirements as pip takes them
+ * @param withoutDependencies packages whose dependencies are not installed, because `requirements` has those that are needed
  * @returns the path of the environment's Python
  * @throws DsaSlurmError `sandbox` if Python is missing or pip fails
  */
@@ -57,23 +58,31 @@ export async function installPython(
   name: string,
   requirements: readonly string[],
   { cache, run, say }: InstallOptions,
+  withoutDependencies: readonly string[] = [],
 ): Promise<string> {
   const base = await findPython(run);
-  const key = digest([base.version, ...requirements]);
+  const key = digest([base.version, ...requirements, ...withoutDependencies]);
   const venv = join(cache, `${name}-${key}`);
   const python = join(venv, 'bin', 'python');
   await onlyOnce(venv, async () => {
-    say(`Installing ${requirements.join(' ')} from PyPI, which takes a few minutes the first time …`);
+    const packages = [...requirements, ...withoutDependencies].join(' ');
+    say(`Installing ${packages} from PyPI, which takes a few minutes the first time …`);
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
     const steps: [string, string[]][] = [
       [base.command, ['-m', 'venv', venv]],
-      [python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...requirements]],
+      [python, [...pip, ...requirements]],
     ];
+    if (withoutDependencies.length > 0) steps.push([python, [...pip, '--no-deps', ...withoutDependencies]]);
     for (const [file, args] of steps) {
       const error = describeFailure(await run(file, args, { timeoutMs: 1_500_000 }));
       if (error !== '') {
-        throw new DsaSlurmError('sandbox', `Girder could not be installed: ${lastLines(error)}`, {
-          next: 'pip must be able to reach PyPI or a mirror of it: see `pip config list`.',
-        });
+        throw new DsaSlurmError(
+          'sandbox',
+          `The Python packages of ${name} could not be installed: ${lastLines(error)}`,
+          {
+            next: 'pip must be able to reach PyPI or a mirror of it: see `pip config list`.',
+          },
+        );
       }
     }
   });

@@ -21,6 +21,8 @@ export interface RealGirderOptions {
   say: (line: string) => void;
   /** More packages from PyPI, as pip takes them: Girder's plugins. */
   plugins?: readonly string[];
+  /** More plugins, installed without their dependencies. */
+  pluginsAlone?: readonly string[];
 }
 
 /** A real Girder with its database, and two users. */
@@ -67,16 +69,16 @@ export interface RealGirder {
  * @throws DsaSlurmError `sandbox` with what is missing
  */
 export async function installRealGirder(
-  options: Pick<RealGirderOptions, 'major' | 'cache' | 'run' | 'say' | 'plugins'>,
+  options: Pick<RealGirderOptions, 'major' | 'cache' | 'run' | 'say' | 'plugins' | 'pluginsAlone'>,
 ): Promise<{ python: string; mongoProgram: string }> {
-  const { major, run, plugins = [] } = options;
+  const { major, run, plugins = [], pluginsAlone = [] } = options;
   if (major === 5 && describeFailure(await run('redis-server', ['--version'])) !== '') {
     throw new DsaSlurmError('sandbox', 'redis-server is not installed; Girder 5 needs it.', {
       next: 'On Debian or Ubuntu type: sudo apt-get install redis-server',
     });
   }
   const requirements = [...girderRequirements[major], ...plugins];
-  const python = await installPython(`girder-${major}`, requirements, options);
+  const python = await installPython(`girder-${major}`, requirements, options, pluginsAlone);
   return { python, mongoProgram: await buildMongo(options) };
 }
 

@@ -3,13 +3,21 @@ import { fileURLToPath } from 'node:url';
 import type { RunCommand } from '../../../src/base/command.js';
 import type { FakeImage } from '../../../src/sandbox/images.js';
 
-/** Its name in the fake registry. */
-export const rigImage = 'rig/analyses:v1';
+/** An image of analyses that a rig registers in Girder. */
+export interface RigImage {
+  /** In the fake registry. */
+  name: string;
+  content(): Promise<FakeImage>;
+  /** The XML of each CLI, by name; only Girder 3 needs it. */
+  specifications?(run: RunCommand): Promise<Record<string, string>>;
+}
 
 const programFile = fileURLToPath(new URL('program.mjs', import.meta.url));
 
-/** The XML of each CLI, by name. */
-export async function specifications(run: RunCommand): Promise<Record<string, string>> {
+/** Analyses that show what reached them: an image as slicer_cli_web wants it, whose program is `program.mjs`. */
+export const analyses: RigImage = { name: 'rig/analyses:v1', content, specifications };
+
+async function specifications(run: RunCommand): Promise<Record<string, string>> {
   const ask = async (...args: string[]) => {
     const answer = await run(process.execPath, [programFile, ...args]);
     return answer.kind === 'exited' ? answer.stdout : '';
@@ -20,8 +28,7 @@ export async function specifications(run: RunCommand): Promise<Record<string, st
   );
 }
 
-/** Analyses that show what reached them: an image as slicer_cli_web wants it, whose program is `program.mjs`. */
-export async function analysesImage(): Promise<FakeImage> {
+async function content(): Promise<FakeImage> {
   const base = '/opt/rig';
   const program = await readFile(programFile, 'utf8');
   return {

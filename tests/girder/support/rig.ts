@@ -8,7 +8,7 @@ import { createRest, type GirderDocument, type GirderRest } from '../../../src/s
 import { sifFileName } from '../../../src/apptainer/image-name.js';
 import { jobName } from '../../../src/slurm/job-identity.js';
 import { runProgram, startProgram, type Environment, type Program } from '../../support/program.js';
-import { analysesImage, rigImage, specifications } from './image.js';
+import { analyses, type RigImage } from './image.js';
 import { testSite } from '../../support/test-site.js';
 
 export const status = {
@@ -77,8 +77,14 @@ export const logOf = (job: Job): string => (job.log ?? []).join('');
 
 export const statusesOf = (job: Job): number[] => (job.timestamps ?? []).map((entry) => entry.status);
 
-/** Opens a rig with a running worker, and makes sure that Girder knows the test image. */
-export async function openRig(flags: readonly string[] = []): Promise<Rig> {
+export interface RigOptions {
+  image?: RigImage;
+  /** Directories that containers see at the same path, read-only. */
+  binds?: readonly string[];
+}
+
+/** Opens a rig with a running worker, and makes sure that Girder knows the image. */
+export async function openRig({ image = analyses, binds = [] }: RigOptions = {}): Promise<Rig> {
   const { apiUrl, tokens, home, control, major } = inject('girder');
   const dir = await mkdtemp(join(testSite().sandboxDir, 'rig-'));
   const programs = process.env['PATH'];
@@ -104,7 +110,10 @@ export async function openRig(flags: readonly string[] = []): Promise<Rig> {
     DSA_SLURM_GIRDER_REPORT_SECONDS: '0.2',
     DSA_SLURM_POLL_SECONDS: '1',
     DSA_SLURM_LATE_FILES_SECONDS: '2',
-    DSA_SLURM_APPTAINER_OPTIONS: JSON.stringify([`--bind=${gates}`]),
+    DSA_SLURM_APPTAINER_OPTIONS: JSON.stringify([
+      `--bind=${gates}`,
+      ...binds.map((path) => `--bind=${path}:${path}:ro`),
+    ]),
   };
   const started: Program[] = [];
   const clis = new Map<string, string>();
@@ -121,7 +130,7 @@ export async function openRig(flags: readonly string[] = []): Promise<Rig> {
     worker: () => started.at(-1) ?? fail('no worker'),
     workerLog: () => readFile(log, 'utf8'),
     async startWorker(more = []) {
-      const worker = startProgram(['worker', ...flags, ...more], { env, copyTo: log });
+      const worker = startProgram(['worker', ...more], { env, copyTo: log });
       started.push(worker);
       await rig.until(() => worker.stderr().includes('consuming'), 60_000);
     },
@@ -215,32 +224,32 @@ export async function openRig(flags: readonly string[] = []): Promise<Rig> {
     },
   };
 
-  await writeFakeImage(join(registry, sifFileName(rigImage)), await analysesImage());
+  await writeFakeImage(join(registry, sifFileName(image.name)), await image.content());
   await rig.startWorker();
-  await registerImage(rig, major);
+  await registerImage(rig, image, major);
   for (const { _id, name } of await user.call<GirderDocument[]>('GET', 'slicer_cli_web/cli'))
     clis.set(name, _id);
   return rig;
 }
 
 /** Girder 5 hands it to the worker; Girder 3 would ask Docker, so there the CLIs are registered one by one. */
-async function registerImage(rig: Rig, major: 3 | 5): Promise<void> {
+async function registerImage(rig: Rig, image: RigImage, major: 3 | 5): Promise<void> {
   const { admin } = rig;
   const known = await rig.user.call<Record<string, unknown>>('GET', 'slicer_cli_web/docker_image');
   const isKnown = Object.keys(known).length > 0;
   if (major === 3 || isKnown)
-    await writeFakeImage(join(rig.images, sifFileName(rigImage)), await analysesImage());
+    await writeFakeImage(join(rig.images, sifFileName(image.name)), await image.content());
   if (isKnown) return;
   const folder = await taskFolder(admin);
   if (major === 5) {
-    const params = { name: JSON.stringify([rigImage]), folder };
+    const params = { name: JSON.stringify([image.name]), folder };
     const job = await admin.call<Job>('PUT', 'slicer_cli_web/docker_image', { params });
     const ended = await rig.ended(job);
     if (ended.status !== status.success) throw new Error(`The image was not registered:\n${logOf(ended)}`);
     return;
   }
-  const clis = await specifications(rig.command);
-  await rig.girder('register', JSON.stringify({ image: rigImage, folder, clis }));
+  const clis = await image.specifications?.(rig.command);
+  await rig.girder('register', JSON.stringify({ image: image.name, folder, clis }));
 }
 
 /** A public folder for CLIs. */

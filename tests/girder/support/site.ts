@@ -7,7 +7,12 @@ import type { TestProject } from 'vitest/node';
 import { createRunner } from '../../../src/base/command.js';
 import type { GirderMajor } from '../../../src/sandbox/real-girder/install.js';
 import { installTestPackages } from '../../support/test-packages.js';
-import { parseMajor, startRealGirder, testCache } from '../../../src/sandbox/real-girder/service.js';
+import {
+  parseMajor,
+  startRealGirder,
+  testCache,
+  type RealGirderOptions,
+} from '../../../src/sandbox/real-girder/service.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -30,6 +35,14 @@ declare module 'vitest' {
 
 /** One real Girder on the sandbox's RabbitMQ. Tests run in processes of their own and steer it over HTTP. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  return startGirderSite(project);
+}
+
+/** @returns stops it */
+export async function startGirderSite(
+  project: TestProject,
+  more: Pick<RealGirderOptions, 'plugins' | 'pluginsAlone'> = {},
+): Promise<() => Promise<void>> {
   const [sandbox] = project.getProvidedContext().sites;
   if (sandbox === undefined) throw new Error('the sandbox is set up first');
   const dir = await mkdtemp(join(sandbox.sandboxDir, 'girder-'));
@@ -44,6 +57,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     brokerUrl: sandbox.amqpUrl,
     run,
     env: process.env,
+    ...more,
     say: (line) => console.log(line),
   });
   process.once('exit', girder.killNow);
@@ -61,8 +75,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
       await register(JSON.parse(body) as Parameters<typeof register>[0]);
     },
     '/local': async (body) => {
-      if (body === 'stop') await localWorker?.stop();
-      else localWorker = await girder.startLocalWorker();
+      if (body !== 'stop') localWorker ??= await girder.startLocalWorker();
+      else {
+        await localWorker?.stop();
+        localWorker = undefined;
+      }
     },
   };
   const control = createServer((request, response) => {

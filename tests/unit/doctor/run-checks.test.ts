@@ -74,6 +74,14 @@ describe('runChecks', () => {
     expect(results[1]?.status).toBe('ok');
   });
 
+  it('gives a check without an answer the finding that it names for that', async () => {
+    const clock = createManualClock();
+    const whenLate: Finding = { status: 'skip', evidence: ['rabbitmqctl is slow'] };
+    const all = runChecks([check('hung', never, { whenLate })], runContext({ clock }));
+    await clock.pass(5_000);
+    expect(await all).toMatchObject([{ id: 'hung', ...whenLate }]);
+  });
+
   it('aborts the signal of a check at its time limit', async () => {
     const clock = createManualClock();
     let aborted = false;

@@ -17,6 +17,7 @@ export const deliveryTimeout: Check = {
   group: 'rabbitmq',
   title: 'delivery timeout',
   needs: ['rabbitmq.connect'],
+  whenLate: skip('rabbitmqctl did not answer in time'),
   async run({ run, signal, needed }) {
     const { cluster } = needed('rabbitmq.connect');
     const node = cluster !== null && /^[\w.-]+@[\w.-]+$/.test(cluster) ? ['-n', cluster] : [];
