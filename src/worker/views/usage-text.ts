@@ -30,9 +30,10 @@ function share(text: string, used: number, granted: number | null): string {
 }
 
 function cpuText(cpuMs: number, wallMs: number, cpus: number | null): string {
-  if (wallMs === 0) return duration(cpuMs);
+  const time = cpuMs < 10_000 ? `${(cpuMs / 1_000).toFixed(1)}s` : duration(cpuMs);
+  if (wallMs === 0) return time;
   const busy = (cpuMs / wallMs).toFixed(1);
-  return `${duration(cpuMs)}, ${busy} ${cpus === null ? 'CPUs' : `of ${cpus} CPUs`} on average`;
+  return `${time}, ${busy} ${cpus === null ? 'CPUs' : `of ${cpus} CPUs`} on average`;
 }
 
 function timeText(wallMs: number, limit: number | null): string {
