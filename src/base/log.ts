@@ -3,6 +3,7 @@ import { pino, type Logger } from 'pino';
 import { escapeUnprintable } from './printable-json.js';
 import { masked } from './redact.js';
 import { createRing, type Ring } from './ring.js';
+import { openRotatingFile, type LogRotation } from './rotating-file.js';
 
 /** Structured log, used as `log.info({ run: id, job: '123' }, 'submitted')`: data first, then a short message. */
 export type Log = Logger;
@@ -11,6 +12,10 @@ interface LogOptions {
   level: string;
   /** A file path in an existing directory, or `1`/`2` for standard output and error. */
   destination: string | 1 | 2;
+  /** For a file: when it is replaced by a new one, and how many old ones are kept, as `worker.log.1` and so on. */
+  rotation?: LogRotation;
+  /** Begin each line with its priority, `<4>`, for systemd's journal; see sd-daemon(3). */
+  priorities?: boolean;
 }
 
 /** Keys that could hold a secret; their values are replaced. */
@@ -68,8 +73,17 @@ function readProblem(line: string): LoggedProblem | null {
   };
 }
 
+/** Syslog's priority of a line of pino: 2 critical, 3 error, 4 warning, 6 informational, 7 debug. */
+function priorityOf(line: string): number {
+  const level = Number(/^\{"level":(\d+)/.exec(line)?.[1] ?? 30);
+  if (level >= 60) return 2;
+  if (level >= 50) return 3;
+  if (level >= 40) return 4;
+  return level >= 30 ? 6 : 7;
+}
+
 /** Creates a JSON-lines logger. It writes synchronously, so that nothing is lost at exit. */
-export function createLog({ level, destination }: LogOptions): Log {
+export function createLog({ level, destination, rotation, priorities = false }: LogOptions): Log {
   const ring = createRing<LoggedProblem>(keptProblems);
   const log = pino(
     {
@@ -81,11 +95,14 @@ export function createLog({ level, destination }: LogOptions): Log {
         streamWrite(line) {
           const problem = readProblem(line);
           if (problem !== null) ring.push(problem);
-          return escapeUnprintable(line);
+          const text = escapeUnprintable(line);
+          return priorities ? `<${priorityOf(line)}>${text}` : text;
         },
       },
     },
-    pino.destination({ dest: destination, sync: true, mode: 0o600 }),
+    typeof destination === 'string' && rotation !== undefined
+      ? openRotatingFile(destination, rotation)
+      : pino.destination({ dest: destination, sync: true, mode: 0o600 }),
   );
   return Object.assign(log, { [problems]: ring });
 }

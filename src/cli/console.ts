@@ -42,8 +42,9 @@ export function define(command: Command, context: CliContext): void {
     const { openLog } = await import('./open-log.js');
     // the console owns the terminal: the log must not be written to it
     const log = await openLog(
-      settings.log.level,
+      settings.log,
       settings.log.file ?? join(settings.dirs.state, 'console.log'),
+      context.env,
     );
     const { openWorker: attachOrEmbed } = await import('../worker/open/open-worker.js');
     const preferences = await readPreferences(settings.dirs.state);

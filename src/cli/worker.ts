@@ -21,7 +21,7 @@ export function define(command: Command, context: CliContext): void {
   command.action(async () => {
     const { profile, settings } = await settingsFor(command, context);
     const { openLog } = await import('./open-log.js');
-    const log = await openLog(settings.log.level, settings.log.file ?? 2);
+    const log = await openLog(settings.log, settings.log.file ?? 2, context.env);
     const { runWorkerService } = await import('../worker/service.js');
     context.exitCode = await untilSignal((signal) =>
       runWorkerService({

@@ -540,10 +540,23 @@ export const settingsSchema = z.strictObject({
       default: 'info',
     }),
     file: type.path().nullable().register(settingInfo, {
-      description: 'File for the worker’s log. If not set, `worker` logs to standard error.',
+      description:
+        'File for the worker’s log. If not set, `worker` logs to standard error, and under systemd to the journal.',
       example: '/var/log/dsa-slurm.log',
       default: null,
       path: true,
+    }),
+    maxMegabytes: type.integer(1, 100_000).register(settingInfo, {
+      advanced: true,
+      description: 'Size at which a new log file is begun, in megabytes.',
+      example: '100',
+      default: 20,
+    }),
+    keepFiles: type.integer(1, 100).register(settingInfo, {
+      advanced: true,
+      description: 'Number of old log files that are kept, as `<file>.1`, `<file>.2` and so on.',
+      example: '10',
+      default: 5,
     }),
   }),
 });
