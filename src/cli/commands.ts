@@ -66,6 +66,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./sandbox.js'),
   },
   {
+    name: 'status',
+    summary: 'print the state of the worker in one line, for monitoring',
+    load: () => import('./status.js'),
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell',
     load: () => import('./completion/index.js'),

@@ -12,6 +12,10 @@ export const exitCodeMeanings: readonly (readonly [code: number, meaning: string
   [exitCodes.busy, 'the worker that owns the state directory cannot be reached'],
 ];
 
+/** What the documentation adds to them. */
+export const exitCodeNote =
+  '`status` has the codes of monitoring plugins instead: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. A signal ends a program with 128 and its number.';
+
 export function exitCodeFor(thrown: unknown): number {
   if (!(thrown instanceof DsaSlurmError)) return exitCodes.failure;
   switch (thrown.code) {

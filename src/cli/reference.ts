@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { commands } from './commands.js';
-import { exitCodeMeanings } from './exit.js';
+import { exitCodeMeanings, exitCodeNote } from './exit.js';
 
 /** What `--help` says about one command. */
 interface CommandHelp {
@@ -112,6 +112,8 @@ export function commandsPage(defined: readonly Command[]): string {
     '| --- | --- |',
     ...exitCodeMeanings.map(([code, meaning]) => `| ${code} | ${meaning} |`),
     '',
+    exitCodeNote,
+    '',
     'With `--json`, an error is printed on standard output as `{"error": {"code", "message", "next"}}`. `NO_COLOR` turns off colors.',
     '',
     ...sections,
@@ -146,7 +148,11 @@ export function manPages(defined: readonly Command[]): Map<string, string> {
       ['OPTIONS', globalOptions.flatMap(([option, meaning]) => term(option, meaning))],
       [
         'EXIT STATUS',
-        exitCodeMeanings.flatMap(([code, meaning]) => term(String(code), meaning.replaceAll('`', ''))),
+        [
+          ...exitCodeMeanings.flatMap(([code, meaning]) => term(String(code), meaning.replaceAll('`', ''))),
+          '.PP',
+          text(exitCodeNote.replaceAll('`', '')),
+        ],
       ],
       ['SEE ALSO', defined.flatMap((command) => term(`dsa-slurm-${command.name()}(1)`, ''))],
     ]),

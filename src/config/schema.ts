@@ -533,6 +533,14 @@ export const settingsSchema = z.strictObject({
       default: false,
     }),
   }),
+  metrics: z.strictObject({
+    listen: type.localListen().nullable().register(settingInfo, {
+      description:
+        'Unix socket or port of this host at which the worker serves metrics for Prometheus, at `/metrics`. If not set, it serves none. See docs/metrics.md.',
+      example: '127.0.0.1:9464',
+      default: null,
+    }),
+  }),
   log: z.strictObject({
     level: type.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).register(settingInfo, {
       description: 'Minimum level of log messages.',

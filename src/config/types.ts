@@ -37,6 +37,15 @@ export const httpUrl = () =>
     )
     .overwrite((value) => value.replace(/\/+$/, ''));
 
+/** A Unix socket or a port of this host: its clients need no login. */
+export const localListen = () =>
+  z
+    .string('must be a string')
+    .regex(
+      /^(?:\/\P{Cc}+|(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5})$/u,
+      'must be an absolute path or a port of this host such as 127.0.0.1:9464; for other hosts, put a web server with a login in front of it',
+    );
+
 /** Girder generates API keys in this form. */
 export const apiKey = () =>
   z.string('must be a string').regex(/^[A-Za-z0-9]{40}$/, 'must be a Girder API key: 40 letters and digits');

@@ -50,6 +50,8 @@ import { openRevokedTasks } from './run-state/revoked-tasks.js';
 import { listenForClients } from './socket/listen.js';
 import { keepStatusFile, statusOf } from './run-state/status-file.js';
 import { createPreparation } from './stages/preparation.js';
+import { createMetrics, type Metrics } from './metrics/metrics.js';
+import { serveMetrics } from './metrics/serve-metrics.js';
 import { createSubmitGate } from './stages/submit-gate.js';
 import { watchStandbys, type StandbyWatch } from './open/standby.js';
 import { openSubmitScript } from './job-request/submit-script.js';
@@ -159,6 +161,7 @@ export async function createWorker({
     const { file, result } = record;
     log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command');
     commands.note(record);
+    metrics?.noteCommand(record);
     audit.note(record);
   };
   const runner = (concurrency: number): RunCommand => {
@@ -202,6 +205,7 @@ export async function createWorker({
 
   let broker: Broker | undefined;
   let standbys: StandbyWatch | null = null;
+  let metrics: Metrics | null = null;
 
   const scheduler = createRunScheduler({
     runStore,
@@ -425,6 +429,14 @@ export async function createWorker({
     failed: failed.signal,
     shutdown: shutdown.signal,
     async start() {
+      const { listen } = settings.metrics;
+      if (listen !== null) {
+        const opened = createMetrics({ handle, runStore, clock });
+        metrics = opened;
+        releasers.add('the counts for metrics', opened.close);
+        releasers.add('the metrics', await serveMetrics(listen, opened.render));
+        log.info({ listen }, 'serving metrics');
+      }
       executor.tracker.start();
       void keepWithinBudget(
         { tracker: executor.tracker, pollSeconds: settings.slurm.pollSeconds, site },

@@ -19,6 +19,8 @@ const testPackages: readonly TestPackage[] = [
   // shells whose completion is tested
   { name: 'zsh', probe: ['zsh', '--version'] },
   { name: 'fish', probe: ['fish', '--version'] },
+  // scrapes a worker
+  { name: 'prometheus', probe: ['promtool', '--version'], unit: 'prometheus' },
   { name: 'mandoc', probe: ['dpkg', '-s', 'mandoc'] },
   // Debian 11 has no such package: there the plugin comes with slurmdbd
   {

@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { systemCode } from '../../base/errors.js';
+import type { ProcessIdentity } from '../run-state/process-identity.js';
+import { parseStatus, statusFileName, type WorkerStatus } from '../run-state/status-file.js';
+import { readOwner } from './view-journal.js';
+
+/** Exit codes of monitoring plugins. */
+export const statusCodes = { OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3 } as const;
+
+export interface ServiceStatus {
+  /** What the worker wrote last; null if it is missing or not valid. */
+  status: WorkerStatus | null;
+  /** The process that holds the state directory; null if there is none. */
+  owner: Pick<ProcessIdentity, 'pid' | 'host' | 'since'> | null;
+}
+
+export interface Verdict extends ServiceStatus {
+  level: keyof typeof statusCodes;
+  text: string;
+}
+
+/** Age of the file, and of Slurm's last answer, from which they count as missing. */
+const staleMs = 60_000;
+const silentMs = 10 * 60_000;
+
+/** Reads the status of a worker on any host that shares the state directory. @throws Error if the directory cannot be read */
+export async function readServiceStatus(stateDirectory: string): Promise<ServiceStatus> {
+  const text = await readFile(join(stateDirectory, statusFileName), 'utf8').catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return '';
+    throw error;
+  });
+  return { status: parseStatus(text), owner: await readOwner(stateDirectory) };
+}
+
+const said = (what: string, why: string | null): string => (why === null ? what : `${what}: ${why}`);
+
+/** Judges a status. Pure. */
+export function judgeStatus(
+  { status, owner }: ServiceStatus,
+  { now, pollSeconds, usesSlurm }: { now: number; pollSeconds: number; usesSlurm: boolean },
+): Verdict {
+  const verdict = (level: Verdict['level'], text: string): Verdict => ({ level, text, status, owner });
+  if (owner === null) return verdict('CRITICAL', 'no worker is running');
+  const named = `worker ${owner.pid} on ${owner.host}`;
+  if (status === null) return verdict('WARNING', `${named} is starting or stopping`);
+  const age = now - status.at;
+  if (age > staleMs) return verdict('CRITICAL', `${named} has reported nothing for ${seconds(age)}`);
+  const critical: string[] = [];
+  const warnings: string[] = [];
+  const { broker, jobsAt, jobsTrouble, inFlight, trouble } = status;
+  // a worker that has never been connected stays "connecting"
+  const isAway = broker.state === 'connecting' && broker.trouble !== null;
+  if (isAway || broker.state === 'disconnected' || broker.state === 'closed') {
+    critical.push(said(isAway ? 'RabbitMQ cannot be reached' : `RabbitMQ ${broker.state}`, broker.trouble));
+  } else if (broker.state !== 'consuming') warnings.push(said(`RabbitMQ ${broker.state}`, broker.trouble));
+  if (usesSlurm) {
+    const silence = jobsAt === null ? null : now - jobsAt;
+    const isLate = silence !== null && silence > Math.max(staleMs, 5_000 * pollSeconds);
+    if (silence !== null && silence > silentMs) {
+      critical.push(said(`Slurm has not answered for ${seconds(silence)}`, jobsTrouble));
+    } else if (isLate || jobsTrouble !== null) warnings.push(said('Slurm does not answer', jobsTrouble));
+  }
+  if (trouble !== null) warnings.push(trouble);
+  const text = [
+    ...critical,
+    ...warnings,
+    `${inFlight} ${inFlight === 1 ? 'run' : 'runs'} in flight`,
+    ...(critical.length + warnings.length === 0 ? [`RabbitMQ: ${broker.state}`, named] : [named]),
+  ].join('; ');
+  if (critical.length > 0) return verdict('CRITICAL', text);
+  return verdict(warnings.length > 0 ? 'WARNING' : 'OK', text);
+}
+
+const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`;
