@@ -71,6 +71,16 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./status.js'),
   },
   {
+    name: 'logs',
+    summary: 'print or follow the log of a run, or of the worker',
+    load: () => import('./logs.js'),
+  },
+  {
+    name: 'support-bundle',
+    summary: 'write one file with logs and settings, for somebody who helps',
+    load: () => import('./support-bundle.js'),
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell',
     load: () => import('./completion/index.js'),
