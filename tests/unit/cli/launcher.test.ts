@@ -16,7 +16,11 @@ function fakeNode(file: string, version: string): void {
   const name = file.slice(directory.length + 1);
   writeFileSync(
     file,
-    `#!/bin/sh\nif [ "$1" = --version ]; then ${version}; else echo "${name} $# \${2-}"; fi\n`,
+    `#!/bin/sh\nif [ "$1" = --version ]; then ${version}; exit; fi
+# options of Node.js come before the program
+while [ "\${1#--}" != "$1" ]; do shift; done
+echo "${name} $# \${2-}"
+`,
   );
   chmodSync(file, 0o755);
 }
