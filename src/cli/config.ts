@@ -107,7 +107,8 @@ function settingLines(rows: readonly SettingRow[], style: OutputStyle): string[]
     const front = `${key.padEnd(keyWidth)}  `;
     const padding = ' '.repeat(Math.max(0, valueWidth - cellWidth(value)));
     const paint = (text: string): string => (isDefault ? dim(text, style) : text);
-    const width = keyWidth + Math.max(valueWidth, cellWidth(value)) + originWidth + 4;
+    const width =
+      front.length + Math.max(valueWidth, cellWidth(value)) + 2 + origin.length + (isDefault ? 2 : 0);
     if (columns === null || width <= columns) return [`${front}${paint(value)}${padding}  ${shownOrigin}`];
     const indent = ' '.repeat(front.length);
     const pieces = wrapCells(value, Math.max(20, columns - front.length));
