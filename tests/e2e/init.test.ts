@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { describeProcess, isCertainlyDead } from '../../src/worker/run-state/process-identity.js';
 import { openBench, submitScripts, type Bench } from '../support/bench.js';
 import { expectStatus, status } from '../support/lab.js';
 import { runProgram } from '../support/program.js';
@@ -155,7 +156,13 @@ describe('at a terminal', () => {
     expect(changes).toMatch(/same {5}\/.*run\.sh/);
     await third.answer('What next?');
     await third.until('Start the worker now?', 60_000);
-    await third.answer('Start the worker now?');
+    // the second choice: in the background
+    third.terminal.press(`${keys.down}${keys.enter}`);
+    const closing = await third.terminal.waitFor('Analyses submitted in Girder run on Slurm now.', 60_000);
+    const pid = Number(/The worker runs, as process (\d+)\./.exec(closing.join('\n'))?.[1]);
+    const worker = await describeProcess(pid);
+    process.kill(pid, 'SIGTERM');
+    await bench.until(async () => isCertainlyDead(worker));
     expect(await third.terminal.ended).toBe(0);
     expect((await profile())['slurm']).toMatchObject({ time: '0:20:00' });
   });
