@@ -90,7 +90,7 @@ const handle = {
   },
   followLog: () => () => undefined,
   watch: () => () => undefined,
-  runDetail: async () => null,
+  runDetail: async () => ({ ok: false, said: 'This worker is simulated.' }),
   act: accepted,
   pause: accepted,
   resume: accepted,
