@@ -43,8 +43,34 @@ describe('the npm package', () => {
         .map((path) => path.split('/')[0]),
     );
     expect(folders).toEqual(
-      new Set(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'docs', 'package.json', 'templates']),
+      new Set([
+        'CHANGELOG.md',
+        'LICENSE',
+        'README.md',
+        'THIRD-PARTY-NOTICES.txt',
+        'bin',
+        'dist',
+        'docs',
+        'man',
+        'package.json',
+        'sbom.cdx.json',
+        'templates',
+      ]),
     );
+  });
+
+  test('is packed to the same bytes again, and runs no scripts when it is installed', async () => {
+    const again = await mkdtemp(join(directory, 'again-'));
+    const args = ['pack', '--ignore-scripts', '--silent', '--pack-destination'];
+    const { stdout } = await run('npm', [...args, again], { cwd: root });
+    const [first, second] = await Promise.all(
+      [directory, again].map(async (each) => readFile(join(each, stdout.trim()))),
+    );
+    expect(first).toEqual(second);
+    const { scripts } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    for (const name of ['preinstall', 'install', 'postinstall']) expect(scripts).not.toHaveProperty(name);
   });
 
   test('runs from any directory', async () => {
