@@ -150,7 +150,7 @@ describe('one console on real Slurm, from the first batch to the next start', ()
     screen.resize(30, 8);
     await screen.waitFor('The console needs 40 x 15');
     screen.resize(300, 100);
-    expect(await screen.waitFor(frameWith(/ STATE .*IMAGE .*PARTITION .*LIMIT/))).toHaveLength(100);
+    expect(await screen.waitFor(frameWith(/ STATE .*IMAGE .*USER .*LIMIT/))).toHaveLength(100);
     await screen.waitFor(/● RUNNING .*test\/image:v1 .*Batch/);
     screen.resize(80, 24);
     expect(await screen.waitFor(frameWith(/ STATE +JOB +NAME +GIRDER TITLE▾ .* NODES/))).toHaveLength(24);

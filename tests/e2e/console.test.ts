@@ -140,7 +140,8 @@ describe.each([
 
     await bench.openGate('liver');
     expectStatus(await bench.ended(liver), status.success);
-    await screen.waitFor('✔ 1 ok');
+    // counts are short where there is little room
+    await screen.waitFor(/✔ ?1\b/);
     // with nothing in flight there is no question
     screen.press('q');
     await expectGivenBack(screen);
@@ -260,7 +261,7 @@ test('the other tables show nodes, finished runs, images and the doctor with the
   screen.press('7');
   await screen.waitFor(/doctor: \d+ of \d+ done/);
   await screen.waitFor(/● doctor \d+ s ago/, 60_000);
-  screen.press('/host');
+  screen.press('/Node v2');
   screen.press(keys.enter);
   await screen.waitFor(/▸✔ ok +host +Node/);
   screen.press(keys.enter);
