@@ -153,7 +153,10 @@ function asPublishedBy(version: string, messages: unknown[]): unknown[] {
   const stamping = ['replaced_task_nesting', 'stamped_headers', 'stamps'];
   return messages.map((message) => {
     const { headers, ...rest } = message as { headers: Record<string, unknown> };
-    const known = Object.entries(headers).filter(([name]) => !isOlderThan(3) || !stamping.includes(name));
+    const known = Object.entries(headers).filter(
+      ([name]) =>
+        (!isOlderThan(3) || !stamping.includes(name)) && (!isOlderThan(1) || name !== 'ignore_result'),
+    );
     const compared = known.map(([name, value]) => [
       name,
       name === 'group_index' && isOlderThan(5) ? null : value,
