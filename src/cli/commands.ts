@@ -37,7 +37,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'advise',
-    summary: 'propose memory, time and CPUs for each analysis from what runs used',
+    summary: 'propose memory, time and CPUs from what runs used',
     load: () => import('./advise.js'),
   },
   {
@@ -77,7 +77,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'support-bundle',
-    summary: 'write one file with logs and settings, for somebody who helps',
+    summary: 'gather logs and settings in one file for support',
     load: () => import('./support-bundle.js'),
   },
   {
