@@ -73,10 +73,10 @@ describe('dsa-slurm sandbox', () => {
     try {
       await terminal.waitFor('Starting RabbitMQ, and Slurm');
       const over = await terminal.waitFor('The analysis ended as planned');
-      expect(over[0]).toMatch(/sandbox: batch over, q for the results$/);
+      expect(over[1]).toMatch(/sandbox: batch over, q for the results$/);
       terminal.press('j');
       await terminal.waitFor(/^(?![^]*ended as planned)/);
-      expect(terminal.screen()[0]).toMatch(/batch over, q for the results$/);
+      expect(terminal.screen()[1]).toMatch(/batch over, q for the results$/);
       terminal.press('q');
       expect(await terminal.ended).toBe(0);
       const shown = terminal.screen().join('\n');

@@ -96,7 +96,8 @@ function stateSpans(state: ConsoleState): Span[] {
   if (state.frozen !== null)
     spans.push(span(`[frozen for ${formatAge(state.now - state.frozen.since)}] `, 'warning'));
   if (state.title !== null) spans.push(span(cleanText(state.title), 'muted'));
-  spans.push(...linkSpans(state));
+  // a title says more, and 80 columns have no room for both
+  if (state.title === null || state.snapshot.link.kind !== 'inside') spans.push(...linkSpans(state));
   if (state.readOnly) spans.push(span(`${spans.length === 0 ? '' : ' '}[read-only]`, 'warning'));
   return spans;
 }
