@@ -101,6 +101,8 @@ export function createStubExecutor(): Executor {
     },
     change: async () => ({ ok: false, said: 'a stub' }),
     describe: async () => ({ kind: 'unknown-job' }),
+    changeNodes: async () => ({ ok: false, said: 'a stub' }),
+    batchScript: async () => ({ kind: 'silence', why: 'a stub' }),
     cluster: async () => ({ kind: 'silence', why: 'a stub' }),
   };
 }

@@ -9,7 +9,7 @@ import type {
   WorkerHealth,
   WorkerSnapshot,
 } from '../../src/worker/views/handle.js';
-import type { JobDetail, RunDetail, LiveViews } from '../../src/worker/views/live-views.js';
+import type { JobDetail, JobScript, RunDetail, LiveViews } from '../../src/worker/views/live-views.js';
 
 /** A fake worker handle whose snapshot is set by a test or a demonstration. */
 export interface FakeWorker extends WorkerHandle {
@@ -28,8 +28,12 @@ export interface FakeWorker extends WorkerHandle {
   answerWith(answer: CommandAnswer | Error): void;
   /** The view that current and later watchers receive. */
   showWatched<K extends keyof LiveViews>(what: K, view: LiveViews[K]): void;
-  /** What `runDetail` and `jobDetail` answer, by id. */
-  readonly details: { runs: Map<string, RunDetail>; jobs: Map<string, JobDetail> };
+  /** What `runDetail`, `jobDetail` and `jobScript` answer, by id. */
+  readonly details: {
+    runs: Map<string, RunDetail>;
+    jobs: Map<string, JobDetail>;
+    scripts: Map<string, JobScript>;
+  };
   /** What is being watched. */
   watching(): (keyof LiveViews)[];
   /** Commands in the order in which they came: `cancel run-1 run-2`, `hold 4711`, `timeLimit=30 run-1`, `pause`, … */
@@ -78,7 +82,7 @@ export function createFakeWorker(now = 0): FakeWorker {
   };
   const views = new Map<keyof LiveViews, LiveViews[keyof LiveViews]>();
   const watchers = new Map<keyof LiveViews, Set<(view: never) => void>>();
-  const details = { runs: new Map<string, RunDetail>(), jobs: new Map<string, JobDetail>() };
+  const details: FakeWorker['details'] = { runs: new Map(), jobs: new Map(), scripts: new Map() };
   const command = async (text: string): Promise<CommandAnswer> => {
     commands.push(text);
     if (answer instanceof Error) throw answer;
@@ -115,11 +119,14 @@ export function createFakeWorker(now = 0): FakeWorker {
       return detail === undefined ? { ok: false, said: `No such run: ${runId}.` } : { ok: true, detail };
     },
     jobDetail: async (jobId) => details.jobs.get(jobId) ?? { jobId, facts: [], at: null, trouble: 'unknown' },
+    jobScript: async (jobId) =>
+      details.scripts.get(jobId) ?? { jobId, lines: [], omitted: 0, at: null, trouble: 'unknown' },
     imageDetail: async () => ({ ok: false, said: 'There is no such file.' }),
     async act({ kind, runs, jobs, ...values }) {
       const word = [kind, ...Object.values(values).map(String)].join('=');
       return command([word, ...runs, ...jobs].join(' '));
     },
+    changeNodes: async (change, nodes) => command([...Object.values(change).map(String), ...nodes].join(' ')),
     pause: async () => intake('pause', 'paused'),
     resume: async () => intake('resume', 'open'),
     drain: async () => intake('drain', 'draining'),

@@ -1,17 +1,24 @@
 import type { CursorMove } from '../state/cursor-movement.js';
 import { sideBySideColumns } from '../state/layout.js';
 import { jobScopes } from '../state/rows.js';
-import { contexts, isWorkerMissing, tableNames, type ConsoleState, type Context } from '../state/state.js';
+import {
+  contexts,
+  isNodePlace,
+  isWorkerMissing,
+  tableNames,
+  type ConsoleState,
+  type Context,
+} from '../state/state.js';
 import { themeNames } from '../terminal/theme.js';
-import type { Command, CommandContext } from './command.js';
+import type { ActionMenu, Command, CommandContext } from './command.js';
 import { rowActions } from './row-actions.js';
 
 /** Contexts that share keys. */
-const tables: readonly Context[] = ['table', 'list', 'batches', 'doctor'];
+export const tableContexts: readonly Context[] = ['table', 'list', 'batches', 'nodes', 'doctor'];
 const jobsAndLog: readonly Context[] = ['table', 'log'];
 const rowActionContexts: readonly Context[] = [...jobsAndLog, 'page'];
 const searchable: readonly Context[] = ['log', 'page', 'item', 'check'];
-const views: readonly Context[] = [...tables, ...searchable];
+const views: readonly Context[] = [...tableContexts, ...searchable];
 const scrollable: readonly Context[] = [...views, 'help'];
 
 type CommandParts = Pick<Command, 'id' | 'help' | 'run'> &
@@ -46,6 +53,11 @@ function move(direction: CursorMove, keys: readonly string[], help: string): Com
   });
 }
 
+/** The menu for the view on screen. */
+export function openedMenu({ state, nodes, rowActions }: CommandContext): ActionMenu {
+  return isNodePlace(state()) ? nodes : rowActions;
+}
+
 function toggleHelp({ state, dispatch }: CommandContext): void {
   dispatch({ type: state().overlay.kind === 'help' ? 'back' : 'helpOpened' });
 }
@@ -64,12 +76,13 @@ function chooseTheme({ dispatch, notify }: CommandContext, word: string | undefi
   return notify('good', `Theme: ${theme}`);
 }
 
-function confirm({ state, dispatch, quit, rowActions, batches }: CommandContext): void {
+function confirm({ state, dispatch, quit, rowActions, nodes, batches }: CommandContext): void {
   const { overlay } = state();
   if (overlay.kind === 'quitCancel') quit.confirmCancelAll();
   if (overlay.kind !== 'confirm') return;
   dispatch({ type: 'back' });
   if ('batch' in overlay.target) batches.perform(overlay.target);
+  else if ('nodes' in overlay.target) nodes.perform(overlay.target);
   else rowActions.perform(overlay.target);
 }
 
@@ -109,7 +122,7 @@ const answers: readonly Command[] = [
     contexts: ['menu'],
     dangerous: true,
     help: 'Previous action of the menu',
-    run: (context) => context.rowActions.moveInMenu(-1),
+    run: (context) => openedMenu(context).moveInMenu(-1),
   }),
   command({
     id: 'menuDown',
@@ -117,7 +130,7 @@ const answers: readonly Command[] = [
     contexts: ['menu'],
     dangerous: true,
     help: 'Next action of the menu',
-    run: (context) => context.rowActions.moveInMenu(1),
+    run: (context) => openedMenu(context).moveInMenu(1),
   }),
   command({
     id: 'leave',
@@ -244,9 +257,18 @@ const rowCommands: readonly Command[] = [
     run: ({ logs }) => logs.toggle(),
   }),
   command({
+    id: 'script',
+    keys: ['b'],
+    contexts: rowActionContexts,
+    name: 'script',
+    help: 'Batch script of the selected job',
+    hint: ({ place }) => (place.view === 'job' ? 'script' : null),
+    run: ({ logs }) => logs.openScript(),
+  }),
+  command({
     id: 'filterOpen',
     keys: ['/'],
-    contexts: tables,
+    contexts: tableContexts,
     help: 'Filter: words, /expression/, field=value, !not',
     hint: 'filter',
     run: ({ dispatch }) => dispatch({ type: 'filterOpened' }),
@@ -283,9 +305,18 @@ const rowCommands: readonly Command[] = [
     run: (context) => context.rowActions.openMenu(),
   }),
   command({
+    id: 'nodeMenu',
+    keys: ['a'],
+    contexts: ['nodes'],
+    dangerous: true,
+    help: 'Drain or resume the selected or marked nodes',
+    hint: 'actions',
+    run: ({ nodes }) => nodes.openMenu(),
+  }),
+  command({
     id: 'details',
     keys: ['enter', 'd'],
-    contexts: tables,
+    contexts: tableContexts,
     name: 'job',
     aliases: ['details'],
     help: 'Everything about the selected row',
@@ -389,6 +420,15 @@ const logCommands: readonly Command[] = [
     run: ({ search }) => search.nextError(),
   }),
   command({
+    id: 'stderr',
+    keys: ['e'],
+    contexts: ['log'],
+    name: 'stderr',
+    help: 'Show standard error, if it is another file, or output',
+    hint: ({ log }) => (log?.isStderr === true ? 'stdout' : 'stderr'),
+    run: ({ logs }) => logs.toggleStderr(),
+  }),
+  command({
     id: 'fullScreen',
     keys: ['F'],
     contexts: ['log'],
@@ -423,14 +463,14 @@ const tableCommands: readonly Command[] = [
   command({
     id: 'sortNext',
     keys: ['s'],
-    contexts: tables,
+    contexts: tableContexts,
     help: 'Sort by the next column; Shift+letter: by that column',
     run: ({ dispatch }) => dispatch({ type: 'sortedNext' }),
   }),
   command({
     id: 'sortReverse',
     keys: ['S'],
-    contexts: tables,
+    contexts: tableContexts,
     help: 'Reverse the order',
     run: (context) => context.tables.reverseSort(),
   }),
@@ -453,28 +493,28 @@ const tableCommands: readonly Command[] = [
   command({
     id: 'mark',
     keys: ['space'],
-    contexts: tables,
+    contexts: tableContexts,
     help: 'Mark or unmark the row',
     run: ({ dispatch }) => dispatch({ type: 'markToggled' }),
   }),
   command({
     id: 'markRange',
     keys: ['v'],
-    contexts: tables,
+    contexts: tableContexts,
     help: 'Mark all rows from the last mark to here',
     run: ({ dispatch }) => dispatch({ type: 'rangeMarked' }),
   }),
   command({
     id: 'markAll',
     keys: ['*'],
-    contexts: tables,
+    contexts: tableContexts,
     help: 'Mark all visible rows, or unmark them',
     run: ({ dispatch }) => dispatch({ type: 'allMarked' }),
   }),
   command({
     id: 'wide',
     keys: ['w', 'ctrl-w'],
-    contexts: tables,
+    contexts: tableContexts,
     name: 'wide',
     help: 'Pack columns densely so that more fit, or undo that',
     run: (context) => context.tables.toggleWide(),
@@ -482,7 +522,7 @@ const tableCommands: readonly Command[] = [
   command({
     id: 'pane',
     keys: ['i'],
-    contexts: tables,
+    contexts: tableContexts,
     name: 'pane',
     help: 'Show or hide the pane beside the table (120 columns)',
     hint: ({ size, log, pane }) =>
@@ -511,7 +551,7 @@ const tableCommands: readonly Command[] = [
   command({
     id: 'errors',
     keys: ['e'],
-    contexts: tables,
+    contexts: tableContexts,
     name: 'errors',
     help: 'Show only errors, or everything',
     run: ({ dispatch }) => dispatch({ type: 'errorsToggled' }),
@@ -544,7 +584,7 @@ const tableCommands: readonly Command[] = [
     keys: ['r'],
     contexts: ['page'],
     help: 'Query the job of this page again',
-    hint: rowHint('refresh'),
+    hint: ({ place }) => (place.view === 'job' || place.view === 'script' ? 'refresh' : null),
     run: ({ dispatch }) => dispatch({ type: 'refreshRequested' }),
   }),
 ];
@@ -625,15 +665,20 @@ const workerCommands: readonly Command[] = [
     id: 'resume',
     name: 'resume',
     dangerous: true,
-    help: 'Accept tasks again',
-    run: ({ worker }) => worker.resume(),
+    help: 'Accept tasks again; on :nodes, resume a node',
+    run: ({ state, nodes, worker }) => (isNodePlace(state()) ? nodes.ask('resume', []) : worker.resume()),
   }),
   command({
     id: 'drain',
     name: 'drain',
     dangerous: true,
-    help: 'Stop accepting tasks, and report when none is left',
-    run: ({ worker }) => worker.drain(),
+    argument: '[reason]',
+    help: 'Stop accepting tasks; on :nodes, drain a node',
+    run({ state, nodes, worker, notify }, words) {
+      if (isNodePlace(state())) nodes.ask('drain', words);
+      else if (words.length === 0) worker.drain();
+      else notify('warning', 'Only nodes are drained with a reason: go to :nodes first.');
+    },
   }),
   command({
     id: 'commandOpen',

@@ -1,6 +1,13 @@
 import type { CommandAnswer } from '../../worker/views/handle.js';
 import type { Action } from '../state/action.js';
-import type { ActionTarget, BatchTarget, ConsoleState, Context, Message } from '../state/state.js';
+import type {
+  ActionTarget,
+  BatchTarget,
+  ConsoleState,
+  Context,
+  Message,
+  NodeTarget,
+} from '../state/state.js';
 import type { RowAction } from './row-actions.js';
 
 /** Something the operator can do with a key, with a name on the `:` line, or with both. */
@@ -39,6 +46,7 @@ export interface CommandContext {
   search: SearchController;
   doctor: DoctorCommands;
   rowActions: RowActionController;
+  nodes: NodeCommands;
   batches: BatchCommands;
   quit: QuitController;
   worker: WorkerCommands;
@@ -77,6 +85,10 @@ export interface TableCommands {
 export interface LogCommands {
   /** Opens or closes the log of the selected row. */
   toggle(): void;
+  /** Shows the standard error instead of the standard output, or back. */
+  toggleStderr(): void;
+  /** Opens the page with the batch script of the selected row's job. */
+  openScript(): void;
   /** Opens the complete log of the selected row, also while no log pane is open. */
   openInPager(): void;
   copyPaths(): void;
@@ -97,17 +109,27 @@ export interface DoctorCommands {
   runAgain(): void;
 }
 
-export interface RowActionController {
-  /** Asks for confirmation. @param words what followed the command */
-  ask(action: RowAction, words: readonly string[]): void;
-  /** Performs the action on the rows as they were when the question appeared. */
-  perform(target: ActionTarget): void;
-  /** Opens the menu of actions. */
+/** A menu of actions. */
+export interface ActionMenu {
   openMenu(): void;
   /** Takes the action with this key in the menu; Enter takes the highlighted one. */
   choose(key: string): void;
   /** Moves to the next action in the menu that can work. */
   moveInMenu(direction: 1 | -1): void;
+}
+
+export interface RowActionController extends ActionMenu {
+  /** Asks for confirmation. @param words what followed the command */
+  ask(action: RowAction, words: readonly string[]): void;
+  /** Performs the action on the rows as they were when the question appeared. */
+  perform(target: ActionTarget): void;
+}
+
+/** Drains and resumes the marked nodes, else the selected one, or that of the open page. */
+export interface NodeCommands extends ActionMenu {
+  /** Asks for confirmation. @param words the reason to drain */
+  ask(kind: NodeTarget['change']['kind'], words: readonly string[]): void;
+  perform(target: NodeTarget): void;
 }
 
 /** Commands for the selected batch. */

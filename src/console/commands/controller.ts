@@ -18,7 +18,7 @@ import {
 } from '../state/state.js';
 import { currentView } from '../views/tables/all-tables.js';
 import { complete, matchingCommands, namedCommands, parseCommandLine } from './command-line.js';
-import { commandForKey } from './command-table.js';
+import { commandForKey, openedMenu, tableContexts } from './command-table.js';
 import type {
   CommandContext,
   HostServices,
@@ -30,6 +30,7 @@ import type {
 } from './command.js';
 import { createBatchCommands } from './batch-commands.js';
 import { createDoctorCommands } from './doctor-commands.js';
+import { createNodeCommands } from './node-commands.js';
 import { createLogCommands } from './log-commands.js';
 import { createQuitController } from './quit-controller.js';
 import { createRowActionController } from './row-action-controller.js';
@@ -107,6 +108,7 @@ export function createController(options: ControllerOptions): Controller {
       notify,
     }),
     batches: createBatchCommands({ handle, store, host, notify, showAnswer }),
+    nodes: createNodeCommands({ handle, store, notify, showAnswer }),
     rowActions: createRowActionController({ handle, store, notify, showAnswer }),
     quit: createQuitController({ handle, store, notify, showAnswer, quit }),
     worker: workerCommands({ handle, store, clock, notify, showAnswer, start: options.startWorker }),
@@ -124,11 +126,10 @@ export function createController(options: ControllerOptions): Controller {
     if (command !== null) command.run(context, []);
     else if (typingContexts.includes(before)) typeKey(key, context.line);
     else if (before === 'help') runFromHelp(key);
-    else if (before === 'menu') context.rowActions.choose(key);
+    else if (before === 'menu') openedMenu(context).choose(key);
     else if (questions.includes(before)) store.dispatch({ type: 'back' });
     else if (readOnly && commandForKey(key, before, false) !== null) sayReadOnly(key, before, notify);
-    else if (before === 'table' || before === 'list' || before === 'batches' || before === 'doctor')
-      context.tables.sortByLetter(key);
+    else if (tableContexts.includes(before)) context.tables.sortByLetter(key);
     const after = contextOf(store.get());
     return after === before || !(after === 'menu' || questions.includes(after));
   };

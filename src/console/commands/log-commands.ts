@@ -1,7 +1,7 @@
 import type { WorkerHandle } from '../../worker/views/handle.js';
 import type { Store } from '../state/action.js';
 import type { Row } from '../state/rows.js';
-import { actionRows, pageRow, selectedRow } from '../state/state.js';
+import { actionRows, jobIdOf, pageRow, selectedRow } from '../state/state.js';
 import { pluralize } from '../views/format.js';
 import { rowTitle } from '../views/tables/jobs.js';
 import type { HostServices, LogCommands, Notify } from './command.js';
@@ -22,13 +22,31 @@ export function createLogCommands({ handle, store, host, notify }: LogCommandOpt
       if (store.get().place.view === 'jobs') store.dispatch({ type: 'logToggled' });
       else notify('warning', 'Logs open in the table of runs and jobs. Press 1 to go there.');
     },
+    toggleStderr() {
+      if (store.get().place.view === 'jobs') store.dispatch({ type: 'stderrToggled' });
+      else notify('warning', 'Logs open in the table of runs and jobs. Press 1 to go there.');
+    },
+    openScript() {
+      const state = store.get();
+      const { view } = state.place;
+      const row = view === 'job' ? pageRow(state) : view === 'jobs' ? selectedRow(state) : null;
+      const jobId = jobIdOf(row);
+      if (jobId === null)
+        return notify('warning', row === null ? 'Select a run or job first.' : 'It has no job yet.');
+      return store.dispatch({
+        type: 'navigated',
+        place: { view: 'script', jobId, top: 0 },
+        deeper: true,
+      });
+    },
     openInPager() {
       const state = store.get();
       const { view } = state.place;
       const row = view === 'job' ? pageRow(state) : view === 'jobs' ? selectedRow(state) : null;
       if (row === null) return notify('warning', 'Select a run or job to open its log.');
       void (async () => {
-        const path = await logPath(handle, row);
+        const isStderr = view === 'jobs' && state.log?.isStderr === true;
+        const path = await (isStderr ? stderrPath(handle, row) : logPath(handle, row));
         const error = path === null ? `No log of ${rowTitle(row)} is known yet.` : await host.openPager(path);
         if (error !== null) notify('bad', error);
       })();
@@ -45,6 +63,14 @@ export function createLogCommands({ handle, store, host, notify }: LogCommandOpt
       })();
     },
   };
+}
+
+/** Path of the standard error of a job; null if unknown. */
+async function stderrPath(handle: Pick<WorkerHandle, 'jobDetail'>, row: Row): Promise<string | null> {
+  const jobId = jobIdOf(row);
+  if (jobId === null) return null;
+  const { facts } = await handle.jobDetail(jobId);
+  return new Map(facts).get('StdErr') ?? null;
 }
 
 /** Log path of a run (from the worker) or of another job (from Slurm); null if unknown. */

@@ -8,6 +8,7 @@ import { latestViews } from '../state/worker-data-reducer.js';
 import { clusterUseColumns } from '../views/cluster-use.js';
 import { tableView } from '../views/tables/all-tables.js';
 import { subscribeImageDetails } from './image-subscription.js';
+import { subscribeJobScript } from './job-script.js';
 import { subscribeRowDetails } from './row-details.js';
 
 /** The data on screen changes at most ten times per second. */
@@ -54,6 +55,7 @@ export function subscribeStore(handle: WorkerHandle, store: Store, clock: Clock)
     subscribeLog(handle, store),
     subscribeRowDetails(handle, store),
     subscribeImageDetails(handle, store),
+    subscribeJobScript(handle, store),
     subscribeViews(handle, store, clock),
   ];
   return () => {
@@ -88,6 +90,8 @@ function viewsOfPlace({ place, scope, tables }: ConsoleState): readonly (keyof L
         // to know which rows belong to a batch, thousands of ids are sent
         ...(/\bbatch(=|!=|~)/.test(tables.jobs.query.text) ? (['batches'] as const) : []),
       ];
+    case 'script':
+      return [];
     case 'worker':
       return ['worker'];
     case 'item':

@@ -3,6 +3,7 @@ import type {
   ImageDetail,
   ImageRow,
   JobDetail,
+  JobScript,
   RunDetail,
   LiveViews,
 } from '../../worker/views/live-views.js';
@@ -12,7 +13,7 @@ import type { DoctorAction } from './doctor-state.js';
 import type { LogSearch } from './log-search.js';
 import type { JobScope } from './rows.js';
 import type { ThemeName } from '../terminal/theme.js';
-import type { ActionTarget, BatchTarget, ConsoleState, Message, Place, Size } from './state.js';
+import type { ActionTarget, BatchTarget, ConsoleState, Message, NodeTarget, Place, Size } from './state.js';
 
 /** Everything that can change the state. */
 export type Action =
@@ -22,6 +23,7 @@ export type Action =
   | { type: 'liveViewChanged'; name: keyof LiveViews; view: LiveViews[keyof LiveViews]; now: number }
   | { type: 'runDetailReceived'; rowId: string; detail: RunDetail | null }
   | { type: 'jobDetailReceived'; rowId: string; detail: JobDetail }
+  | { type: 'jobScriptReceived'; script: JobScript }
   | { type: 'imageDetailReceived'; image: ImageRow; detail: ImageDetail }
   /** Ask Slurm again about the job of the open page. */
   | { type: 'refreshRequested' }
@@ -48,6 +50,8 @@ export type Action =
   | { type: 'fullScreenToggled' }
   | { type: 'freezeToggled' }
   | { type: 'logToggled' }
+  /** Switches the log between standard output and standard error; opens it if necessary. */
+  | { type: 'stderrToggled' }
   | { type: 'focusToggled' }
   | { type: 'followToggled' }
   | { type: 'wrapToggled' }
@@ -63,7 +67,9 @@ export type Action =
   /** Highlights one of the commands that match what was typed after `:`. */
   | { type: 'paletteMoved'; index: number }
   | { type: 'menuOpened'; index: number }
-  | { type: 'confirmOpened'; target: ActionTarget | BatchTarget }
+  | { type: 'confirmOpened'; target: ActionTarget | BatchTarget | NodeTarget }
+  /** Slurm does not allow this user to change nodes. */
+  | { type: 'nodesRefused'; said: string }
   | { type: 'quitOpened' }
   | { type: 'quitCancelOpened'; runs: readonly RunView[] }
   | { type: 'startOpened' }

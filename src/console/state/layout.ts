@@ -37,8 +37,8 @@ const empty = { side: 0, heading: 0, summary: 0, table: 0, log: 0, details: 0, b
 const fixedRows = 6;
 const questionBox = 7;
 
-function boxRows({ overlay, snapshot }: ConsoleState, room: number): number {
-  return overlay.kind === 'menu' ? menuRows(snapshot.executor, room - 2) + 2 : questionBox;
+function boxRows(state: ConsoleState, room: number): number {
+  return state.overlay.kind === 'menu' ? menuRows(state, room - 2) + 2 : questionBox;
 }
 
 /**

@@ -2,10 +2,19 @@ import type { LogTail } from '../../worker/views/handle.js';
 import { moveFrom, type CursorMove } from './cursor-movement.js';
 import { layoutScreen } from './layout.js';
 import { endFor, firstEnd, logRows, tailEnd, type LogFrame } from './log-viewport.js';
-import { logIdOf, selectedRow, type ConsoleState, type LogPane } from './state.js';
+import type { Row } from './rows.js';
+import { jobIdOf, logIdOf, selectedRow, type ConsoleState, type LogPane } from './state.js';
 
 export function openLog(state: ConsoleState): ConsoleState {
-  return { ...state, log: newLogPane(state, { focused: true, search: null, fullScreen: false }) };
+  return { ...state, log: newLogPane(state, unopened) };
+}
+
+const unopened = { focused: true, search: null, fullScreen: false, isStderr: false };
+
+/** Switches between standard output and standard error; opens the log if necessary. */
+export function toggleStderr(state: ConsoleState): ConsoleState {
+  const { isStderr, ...log } = state.log ?? unopened;
+  return { ...state, log: newLogPane(state, { ...log, isStderr: !isStderr }) };
 }
 
 /** Switches an open log pane to the log of the selected row. */
@@ -18,12 +27,13 @@ export function followSelection(state: ConsoleState): ConsoleState {
 
 function newLogPane(
   state: ConsoleState,
-  { focused, search, fullScreen }: Pick<LogPane, 'focused' | 'search' | 'fullScreen'>,
+  { focused, search, fullScreen, isStderr }: Pick<LogPane, 'focused' | 'search' | 'fullScreen' | 'isStderr'>,
 ): LogPane {
   const row = selectedRow(state);
   return {
     rowId: row?.id ?? null,
-    logId: logIdOf(row),
+    isStderr,
+    logId: isStderr ? stderrIdOf(row) : logIdOf(row),
     tail: null,
     end: null,
     focused,
@@ -31,6 +41,11 @@ function newLogPane(
     hit: null,
     fullScreen,
   };
+}
+
+function stderrIdOf(row: Row | null): string | null {
+  const jobId = jobIdOf(row);
+  return jobId === null ? null : `stderr:${jobId}`;
 }
 
 export function withTail(state: ConsoleState, log: LogPane, tail: LogTail): ConsoleState {

@@ -3,7 +3,7 @@ import { unmark } from '../table/table-state.js';
 import type { Action } from './action.js';
 import { applyTableAction, recompute, withRows } from './derive-state.js';
 import { emptyDoctorState, reduceDoctor } from './doctor-state.js';
-import { openLog, showLogLine, toggleFollow, withTail } from './log-reducer.js';
+import { openLog, showLogLine, toggleFollow, toggleStderr, withTail } from './log-reducer.js';
 import { back, clickRow, moveCursor, navigate, showPageLine, startSearch } from './navigation-reducer.js';
 import { defaultPreferences, preferredTables, type Preferences } from './preferences.js';
 import { mergeRows } from './rows.js';
@@ -15,6 +15,7 @@ import {
   detailsFor,
   latestViews,
   mergeJobDetail,
+  mergeJobScript,
   unfreeze,
   withJobRows,
 } from './worker-data-reducer.js';
@@ -54,6 +55,8 @@ export function initialState({
     details: null,
     refreshCount: 0,
     liveViews: {},
+    jobScript: null,
+    nodesRefused: null,
     imageDetails: new Map(),
     doctor: emptyDoctorState,
     frozen: null,
@@ -100,6 +103,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       });
     case 'jobDetailReceived':
       return recompute({ ...state, details: mergeJobDetail(state, action.rowId, action.detail) });
+    case 'jobScriptReceived':
+      return recompute({ ...state, jobScript: mergeJobScript(state, action.script) });
     case 'scopeChosen':
       return recompute(withJobRows({ ...state, scope: action.scope }, state));
     case 'refreshRequested':
@@ -187,6 +192,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
         : unfreeze({ ...state, frozen: null }, state.frozen);
     case 'logToggled':
       return state.log === null ? recompute(openLog(state)) : recompute({ ...state, log: null });
+    case 'stderrToggled':
+      return recompute(toggleStderr(state));
     case 'focusToggled':
       // a focused table must be visible
       return state.log === null
@@ -222,6 +229,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return recompute({ ...state, overlay: { kind: 'menu', index: action.index } });
     case 'confirmOpened':
       return recompute({ ...state, overlay: { kind: 'confirm', target: action.target } });
+    case 'nodesRefused':
+      return { ...state, nodesRefused: action.said };
     case 'quitOpened':
       return recompute({ ...state, overlay: { kind: 'quit' } });
     case 'quitCancelOpened':

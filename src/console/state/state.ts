@@ -1,3 +1,5 @@
+import type { NodeChange } from '../../slurm/commands/change-nodes.js';
+import type { NodeRow } from '../../slurm/commands/sinfo.js';
 import type { Batch } from '../../worker/batches/summary.js';
 import type { WorkerAction } from '../../worker/actions/action.js';
 import type { JobsView, LogTail, RunView, WorkerSnapshot } from '../../worker/views/handle.js';
@@ -5,6 +7,7 @@ import type {
   ImageDetail,
   ImageRow,
   JobDetail,
+  JobScript,
   RunDetail,
   LiveViews,
 } from '../../worker/views/live-views.js';
@@ -25,6 +28,8 @@ export const contexts = [
   'list',
   /** The table of batches. */
   'batches',
+  /** The table of nodes. */
+  'nodes',
   /** The table of doctor checks, and the page about one. */
   'doctor',
   'check',
@@ -66,6 +71,14 @@ export interface BatchTarget {
   runs: readonly string[];
 }
 
+/** A change that awaits confirmation, with the nodes as they were when the question appeared. */
+export interface NodeTarget {
+  change: NodeChange;
+  nodes: readonly [NodeRow, ...NodeRow[]];
+  /** Number of marked nodes that it does not apply to. */
+  skipped: number;
+}
+
 /** The action that awaits confirmation, with the rows as they were when the question appeared. */
 export interface ActionTarget {
   request: ActionRequest;
@@ -87,7 +100,7 @@ type Overlay =
   | { kind: 'search'; text: string }
   /** `query`: only entries with this text; `typing`: it is being typed. */
   | { kind: 'help'; top: number; query: string; typing: boolean }
-  | { kind: 'confirm'; target: ActionTarget | BatchTarget }
+  | { kind: 'confirm'; target: ActionTarget | BatchTarget | NodeTarget }
   | { kind: 'quit' }
   /** Asks whether to cancel these runs before quitting. */
   | { kind: 'quitCancel'; runs: readonly RunView[] }
@@ -113,6 +126,8 @@ export type Place =
   | { view: 'item'; table: TableName; id: string; top: number }
   /** The page about a run or job. */
   | { view: 'job'; rowId: string; top: number }
+  /** The page with the batch script of a job. */
+  | { view: 'script'; jobId: string; top: number }
   | { view: 'worker'; top: number };
 
 export type PagePlace = Exclude<Place, { view: TableName }>;
@@ -128,7 +143,9 @@ export interface Message {
 /** The open log pane. It shows the log of the selected row. */
 export interface LogPane {
   rowId: string | null;
-  /** The log to request from the worker: a run id, or `job:` and a job id. Null: none. */
+  /** It shows the standard error instead, where that is another file. */
+  isStderr: boolean;
+  /** The log to request from the worker: a run id, or `job:` or `stderr:` and a job id. Null: none. */
   logId: string | null;
   /** Null until the first lines arrive. */
   tail: LogTail | null;
@@ -184,6 +201,10 @@ export interface ConsoleState {
   refreshCount: number;
   /** The latest data of views that are only subscribed to while visible; absent until first opened. */
   liveViews: Partial<LiveViews>;
+  /** The script of the page that was last opened; null: not received yet. */
+  jobScript: JobScript | null;
+  /** Slurm's refusal to change nodes, because this user is not allowed to; null: not refused so far. */
+  nodesRefused: string | null;
   imageDetails: ImageDetails;
   doctor: DoctorState;
   /** The newest data, held back while the screen is frozen; null: not frozen. */
@@ -224,14 +245,14 @@ export function contextOf(state: ConsoleState): Context {
 /** What has the keyboard when nothing is drawn over the view. */
 export function contextBelow({ log, place }: ConsoleState): Context {
   if (place.view === 'item') return place.table === 'doctor' ? 'check' : 'item';
-  if (place.view === 'doctor' || place.view === 'batches') return place.view;
+  if (place.view === 'doctor' || place.view === 'batches' || place.view === 'nodes') return place.view;
   if (!isTable(place)) return 'page';
   if (place.view !== 'jobs') return 'list';
   return log?.focused === true ? 'log' : 'table';
 }
 
 export function isTable(place: Place): place is TablePlace {
-  return place.view !== 'item' && place.view !== 'job' && place.view !== 'worker';
+  return !['item', 'job', 'script', 'worker'].includes(place.view);
 }
 
 /** The table on screen, or the one below the open page. */
@@ -291,6 +312,11 @@ export function logIdOf(row: Row | null): string | null {
   return row?.run?.id ?? row?.id ?? null;
 }
 
+/** The id of a row's job; null if it has none. */
+export function jobIdOf(row: Row | null): string | null {
+  return row?.job?.id ?? row?.run?.jobId ?? null;
+}
+
 /** The rows that an action applies to: the page's row, else the marked rows, else the selected row. */
 export function actionRows(state: ConsoleState): readonly Row[] {
   const { view } = state.place;
@@ -299,6 +325,18 @@ export function actionRows(state: ConsoleState): readonly Row[] {
     return row === null ? [] : [row];
   }
   return view === 'jobs' ? targetItems(state.tables.jobs) : [];
+}
+
+/** Whether the table of nodes is shown, or the page about one. */
+export function isNodePlace({ place }: Pick<ConsoleState, 'place'>): boolean {
+  return place.view === 'nodes' || (place.view === 'item' && place.table === 'nodes');
+}
+
+/** The nodes that a change applies to: the page's node, else the marked ones, else the selected one. */
+export function targetNodes({ place, tables: { nodes } }: Pick<ConsoleState, 'place' | 'tables'>): NodeRow[] {
+  if (place.view === 'nodes') return targetItems(nodes).map(({ node }) => node);
+  if (place.view !== 'item' || place.table !== 'nodes') return [];
+  return nodes.rows.filter(({ id }) => id === place.id).map(({ node }) => node);
 }
 
 /** The row that an item page is about; null if it is gone. */

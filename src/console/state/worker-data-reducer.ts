@@ -1,5 +1,5 @@
 import type { WorkerSnapshot } from '../../worker/views/handle.js';
-import type { JobDetail, LiveViews } from '../../worker/views/live-views.js';
+import type { JobDetail, JobScript, LiveViews } from '../../worker/views/live-views.js';
 import { tableViews } from '../views/tables/all-tables.js';
 import { recompute, withRows } from './derive-state.js';
 import { mergeRows } from './rows.js';
@@ -60,6 +60,12 @@ export function unfreeze(
 
 export function detailsFor({ details }: ConsoleState, rowId: string): RowDetails {
   return details?.rowId === rowId ? details : { rowId, run: null, job: null };
+}
+
+/** Keeps the script that is shown when Slurm does not answer or has purged the job. */
+export function mergeJobScript({ jobScript: before }: ConsoleState, script: JobScript): JobScript {
+  const isKept = script.at === null && before?.jobId === script.jobId && before.at !== null;
+  return isKept ? { ...before, trouble: script.trouble } : script;
 }
 
 /** Keeps the last known job facts when Slurm does not answer or has purged the job. */

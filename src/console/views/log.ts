@@ -35,7 +35,7 @@ function headingLine(state: ConsoleState, log: LogPane, theme: Theme): Line {
   const tone = log.focused ? 'accent' : 'muted';
   const left = [
     span(`${glyphs.rule}${glyphs.rule} `, tone),
-    span('log', log.focused ? 'strong' : 'plain'),
+    span(log.isStderr ? 'stderr' : 'log', log.focused ? 'strong' : 'plain'),
     span(name === '' ? ' ' : ` ${name} `, 'plain'),
   ];
   const right = [
@@ -77,14 +77,16 @@ function positionSpans({ tail, end }: LogPane, { glyphs }: Theme): Span[] {
 }
 
 /** Distinguishes a log that does not exist yet, was deleted, cannot be read, or is empty. */
-function emptyReason(state: ConsoleState, { tail }: LogPane): string {
+function emptyReason(state: ConsoleState, { tail, logId, isStderr }: LogPane): string {
   const row = selectedRow(state);
   if (row === null) return 'No row is selected.';
+  if (logId === null) return 'There is no job yet.';
   if (tail === null) return 'Opening the log.';
   const { file } = tail;
   const isFinished = row.group === 'finished';
   if (file?.trouble) return cleanText(file.trouble);
-  if (file?.path === null && row.run === null) return 'Asking Slurm for the path of the output.';
+  if (file?.path === null && (row.run === null || isStderr))
+    return 'Asking Slurm for the path of the output.';
   if (file?.path === null) {
     return isFinished ? 'No log: the run ended before it got a job.' : 'No log yet: the run has no job yet.';
   }

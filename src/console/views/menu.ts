@@ -1,33 +1,57 @@
-import type { WorkerSnapshot } from '../../worker/views/handle.js';
+import { nodeActions, whyNotNodes } from '../commands/node-actions.js';
 import { actionsFor, whyNot } from '../commands/row-actions.js';
-import { actionRows, type ConsoleState } from '../state/state.js';
+import { actionRows, isNodePlace, targetNodes, type ConsoleState } from '../state/state.js';
+import { cleanText } from '../terminal/text.js';
 import { span, type Line } from '../terminal/theme.js';
 
+interface MenuEntry {
+  key: string;
+  label: string;
+  help: string;
+  /** Why it cannot work here; null if it may. */
+  problem: string | null;
+}
+
+/** The actions of the view on screen. */
+function menuEntries(state: ConsoleState): MenuEntry[] {
+  if (isNodePlace(state)) {
+    const nodes = targetNodes(state);
+    return nodeActions.map((action) => {
+      const problem = whyNotNodes(action, nodes, state.nodesRefused);
+      const { kind, key, help } = action;
+      return { key, label: kind, help, problem: problem === null ? null : cleanText(problem) };
+    });
+  }
+  const rows = actionRows(state);
+  return actionsFor(state.snapshot.executor).map((action) => {
+    const { key, label, help } = action;
+    return { key, label, help, problem: whyNot(action, rows) };
+  });
+}
+
 /** Rows of the menu without its border: one per action, or five where the terminal is low. */
-export function menuRows(executor: WorkerSnapshot['executor'], room: number): number {
-  const rows = actionsFor(executor).length + 2;
+export function menuRows(state: ConsoleState, room: number): number {
+  const rows = (isNodePlace(state) ? nodeActions : actionsFor(state.snapshot.executor)).length + 2;
   return rows <= room - 2 ? rows : 5;
 }
 
 /** The actions with their keys. Those that cannot work for these rows are dim and say why. */
 export function menuLines(state: ConsoleState, target: string, height: number, width: number): Line[] {
-  const { overlay, snapshot } = state;
-  const rows = actionRows(state);
+  const { overlay } = state;
   const index = overlay.kind === 'menu' ? overlay.index : -1;
   const title: Line = { spans: [span(`Choose an action for ${target}:`, 'strong')] };
-  const actions = actionsFor(snapshot.executor);
-  if (height <= 5) return [title, ...packedLines(state, width)];
+  const entries = menuEntries(state);
+  if (height < entries.length + 2) return [title, ...packedLines(entries, width)];
   return [
     title,
-    ...actions.map((action, at): Line => {
-      const problem = whyNot(action, rows);
-      const name = action.label.padEnd(11);
+    ...entries.map(({ key, label, help, problem }, at): Line => {
+      const name = label.padEnd(11);
       return problem === null
         ? {
-            spans: [span(` ${action.key}  `, 'accent'), span(name), span(action.help, 'muted')],
+            spans: [span(` ${key}  `, 'accent'), span(name), span(help, 'muted')],
             selected: at === index,
           }
-        : { spans: [span(` ${action.key}  ${name}${problem}`, 'faded')] };
+        : { spans: [span(` ${key}  ${name}${problem}`, 'faded')] };
     }),
     {
       spans: [span('Enter', 'accent'), span(' or its key does it, '), span('Esc', 'accent'), span(' closes')],
@@ -36,14 +60,9 @@ export function menuLines(state: ConsoleState, target: string, height: number, w
 }
 
 /** Four lines of keys in columns. */
-function packedLines(state: ConsoleState, width: number): Line[] {
-  const rows = actionRows(state);
+function packedLines(actions: readonly MenuEntry[], width: number): Line[] {
   const entries = [
-    ...actionsFor(state.snapshot.executor).map((action) => ({
-      key: action.key,
-      label: action.label,
-      works: whyNot(action, rows) === null,
-    })),
+    ...actions.map(({ key, label, problem }) => ({ key, label, works: problem === null })),
     { key: 'Esc', label: 'close', works: true },
   ];
   const columns = Math.ceil(entries.length / 4);

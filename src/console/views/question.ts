@@ -6,7 +6,15 @@ import { layoutScreen } from '../state/layout.js';
 import { menuLines } from './menu.js';
 import { executorJobs } from './executor-labels.js';
 import type { Row } from '../state/rows.js';
-import { actionRows, type ActionTarget, type BatchTarget, type ConsoleState } from '../state/state.js';
+import {
+  actionRows,
+  isNodePlace,
+  targetNodes,
+  type ActionTarget,
+  type BatchTarget,
+  type ConsoleState,
+  type NodeTarget,
+} from '../state/state.js';
 import { batchTitle } from './tables/batches.js';
 import { rowStatus } from './tables/row-status.js';
 import { cleanText, truncate, truncateMiddle, wrapWords } from '../terminal/text.js';
@@ -18,8 +26,9 @@ export function questionLines(state: ConsoleState, theme: Theme): Line[] | null 
   const width = state.size.columns - 4;
   switch (state.overlay.kind) {
     case 'confirm':
-      return 'batch' in state.overlay.target
-        ? batchQuestion(state.overlay.target, width)
+      if ('batch' in state.overlay.target) return batchQuestion(state.overlay.target, width);
+      return 'nodes' in state.overlay.target
+        ? nodeQuestion(state.overlay.target, width)
         : actionQuestion(state.overlay.target, width, theme);
     case 'menu':
       return menuLines(state, menuTarget(state), layoutScreen(state).box - 2, width);
@@ -45,6 +54,13 @@ const yesNoLine: Line = {
 };
 
 function menuTarget(state: ConsoleState): string {
+  if (isNodePlace(state)) {
+    const nodes = targetNodes(state);
+    const [node] = nodes;
+    return nodes.length === 1 && node !== undefined
+      ? `node ${cleanText(node.name)}`
+      : pluralize(nodes.length, 'node');
+  }
   const rows = actionRows(state);
   const [first] = rows;
   return rows.length === 1 && first !== undefined ? labelOf(first) : pluralize(rows.length, 'row');
@@ -67,6 +83,41 @@ function batchQuestion({ request, batch, runs }: BatchTarget, width: number): Li
     fact('Image', batch.image),
     { spans: [span(effect ?? 'A batch is inferred: inspect its runs first if you are not sure.', 'muted')] },
     yesNoLine,
+  ];
+}
+
+function nodeQuestion({ change, nodes, skipped }: NodeTarget, width: number): Line[] {
+  const isDrain = change.kind === 'drain';
+  const [first, ...others] = nodes;
+  const target = others.length === 0 ? `node ${cleanText(first.name)}` : pluralize(nodes.length, 'node');
+  const fact = (label: string, text: string): Line => ({
+    spans: [span(label.padEnd(8), 'muted'), span(truncate(cleanText(text) || 'none', width - 8, '…'))],
+  });
+  const names = nodes.map(({ name }) => cleanText(name));
+  return [
+    { spans: [span(`${isDrain ? 'Drain' : 'Resume'} ${target}?`, 'strong')] },
+    others.length === 0
+      ? fact('State', first.state)
+      : fact('Nodes', wrapNames(names, width - 8, 1).join(' ')),
+    ...(isDrain || others.length === 0
+      ? [fact('Reason', isDrain ? change.reason : first.reason)]
+      : [{ spans: [] }]),
+    {
+      spans: [
+        span(
+          isDrain
+            ? 'Running jobs continue; no other job starts there until it is resumed.'
+            : 'Slurm may start jobs there at once.',
+          'muted',
+        ),
+      ],
+    },
+    {
+      spans: [
+        ...yesNoLine.spans,
+        span(skipped === 0 ? '' : `     skips ${pluralize(skipped, 'node')}`, 'muted'),
+      ],
+    },
   ];
 }
 

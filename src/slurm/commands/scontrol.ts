@@ -1,4 +1,5 @@
 import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
+import { arrayRest } from '../array-rest.js';
 import { parseJobState, type JobState } from '../states.js';
 import { isJobId, parseSlurmExitCode, parseSlurmText, parseSlurmTime, type ExitCode } from './values.js';
 
@@ -49,6 +50,41 @@ export async function showJob(
   return job === null
     ? { kind: 'silence', why: 'the output of scontrol could not be parsed' }
     : { kind: 'job', job };
+}
+
+export type BatchScriptAnswer =
+  | { kind: 'script'; text: string }
+  /** Slurm's refusal, or why it did not answer. */
+  | { kind: 'silence'; why: string };
+
+/** Slurm accepts scripts of 4 MB unless the site allows more. */
+const maxScriptBytes = 16 * 1024 * 1024;
+
+/**
+ * The batch script of a job, which Slurm shows to the job's owner and to operators. Never throws.
+ * @param jobId as squeue prints it
+ */
+export async function readBatchScript(
+  run: RunCommand,
+  jobId: string,
+  options: CommandOptions = {},
+): Promise<BatchScriptAnswer> {
+  if (!isJobId(jobId)) return { kind: 'silence', why: 'invalid job id' };
+  let id = arrayRest(jobId)?.array ?? jobId;
+  if (!/^\d+$/.test(id)) {
+    // scontrol finds a script only by the number that the task itself has
+    const shown = await showJob(run, id, options);
+    if (shown.kind !== 'job')
+      return shown.kind === 'silence' ? shown : { kind: 'silence', why: 'Slurm no longer knows this job' };
+    ({ id } = shown.job);
+  }
+  const result = await run('scontrol', ['write', 'batch_script', id, '-'], {
+    ...options,
+    maxBytes: maxScriptBytes,
+  });
+  return result.kind === 'exited' && result.exitCode === 0
+    ? { kind: 'script', text: result.stdout }
+    : { kind: 'silence', why: `scontrol ${describeFailure(result)}` };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { JobChange } from '../../slurm/commands/change-jobs.js';
+import type { NodeChange } from '../../slurm/commands/change-nodes.js';
 import type { ClusterAnswer } from '../../slurm/commands/sinfo.js';
 import type { CommandOutcome } from '../../slurm/commands/batch-command.js';
 import type { JobRecords } from '../../slurm/job-records.js';
@@ -6,7 +7,7 @@ import type { JobRow } from '../../slurm/job.js';
 import type { FoundJob, JobQuestion } from '../../slurm/find-job.js';
 import type { RefusalCause } from '../../slurm/refusals.js';
 import type { JobEnd } from '../../slurm/job-end.js';
-import type { JobDetailsAnswer } from '../../slurm/commands/scontrol.js';
+import type { BatchScriptAnswer, JobDetailsAnswer } from '../../slurm/commands/scontrol.js';
 import type { JobState } from '../../slurm/states.js';
 import type { Submission, SubmitResult } from '../../slurm/commands/sbatch.js';
 import type { Tracker } from '../../slurm/tracker.js';
@@ -77,8 +78,12 @@ export interface Executor {
   resolveEnd(job: EndedJob): Promise<JobEnd>;
   /** Holds, releases or otherwise changes jobs. @throws DsaSlurmError `usage` for an invalid value */
   change(change: JobChange, jobIds: readonly string[]): Promise<CommandOutcome>;
+  /** Drains or resumes nodes. @throws DsaSlurmError `usage` for an invalid name or reason */
+  changeNodes(change: NodeChange, nodes: readonly string[]): Promise<CommandOutcome>;
   /** All details of one job, for screens. */
   describe(jobId: string): Promise<JobDetailsAnswer>;
+  /** The batch script of a job. */
+  batchScript(jobId: string): Promise<BatchScriptAnswer>;
   /** Nodes and partitions. */
   cluster(): Promise<ClusterAnswer>;
 }

@@ -124,11 +124,13 @@ export function createLocalExecutor(options: LocalOptions): Executor {
       return { kind: 'ended', outcome: outcomes[job.end.state], state, exitCode, reason, how: 'record' };
     },
     change: async () => ({ ok: false, said: `${withoutSlurm} Its jobs can only be canceled.` }),
+    changeNodes: async () => ({ ok: false, said: withoutSlurm }),
     async describe(jobId) {
       const job = supervisor.job(jobId);
       if (job === undefined) return { kind: 'unknown-job' };
       return { kind: 'job', job: detailsOf(job, user, clock.now()) };
     },
+    batchScript: async () => ({ kind: 'silence', why: withoutSlurm }),
     cluster: async () => ({ kind: 'silence', why: withoutSlurm }),
   };
 }

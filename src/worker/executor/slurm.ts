@@ -8,6 +8,7 @@ import type { CancelSignal } from '../../slurm/batch-script.js';
 import { createGentleCancel } from '../../slurm/commands/scancel.js';
 import { createCanceler } from '../../slurm/commands/cancel-queue.js';
 import { changeJobs } from '../../slurm/commands/change-jobs.js';
+import { changeNodes } from '../../slurm/commands/change-nodes.js';
 import { queryCluster } from '../../slurm/commands/sinfo.js';
 import { exitRecordFile, readExitRecord } from '../../slurm/exit-record.js';
 import { createJobRecords } from '../../slurm/job-records.js';
@@ -15,7 +16,7 @@ import { findJob } from '../../slurm/find-job.js';
 import { waitingSentence } from '../../slurm/pending-reasons.js';
 import { refusedSentence } from '../../slurm/refusals.js';
 import { resolveEnd } from '../../slurm/job-end.js';
-import { showJob } from '../../slurm/commands/scontrol.js';
+import { readBatchScript, showJob } from '../../slurm/commands/scontrol.js';
 import { phaseOf, stateSentence } from '../../slurm/states.js';
 import { endStraySubmissions } from '../../slurm/stray-submissions.js';
 import { submit, submitArguments } from '../../slurm/commands/sbatch.js';
@@ -107,7 +108,9 @@ export function createSlurmExecutor({
       }),
     change: async (change, jobIds) =>
       changeJobs(run, change, jobIds, (id) => tracker.row(id)?.timeLimit ?? null),
+    changeNodes: async (change, nodes) => changeNodes(run, change, nodes),
     describe: async (jobId) => showJob(run, jobId),
+    batchScript: async (jobId) => readBatchScript(run, jobId),
     cluster: async () => queryCluster(run),
   };
 }

@@ -1,7 +1,6 @@
-import { isAbsolute } from 'node:path';
-
 import type { Apptainer } from '../../apptainer/inspect.js';
 import type { Clock } from '../../base/clock.js';
+import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Broker, BrokerStatus } from '../../celery/broker.js';
 import type { Settings } from '../../config/schema.js';
@@ -13,7 +12,8 @@ import { createMessageMask } from '../../base/redact.js';
 import type { CommandAnswer, WorkerHandle } from '../views/handle.js';
 import type { TaskAcceptor, RequestedIntake } from '../task-acceptor.js';
 import type { Journal } from '../run-state/journal.js';
-import { tailLog, type LogPlace } from '../logs/log-tail.js';
+import { tailLog } from '../logs/log-tail.js';
+import { logPlace } from './log-place.js';
 import { createPollInterval } from '../actions/poll-interval.js';
 import type { FinishedRunActions } from '../actions/finished-run-actions.js';
 import { runDetail } from '../views/run-detail.js';
@@ -27,6 +27,7 @@ import { watchCluster } from '../views/cluster.js';
 import { watchBatches } from '../views/batches.js';
 import { watchHistory } from '../views/history.js';
 import { describeImage, watchImages } from '../views/images.js';
+import { readJobScript } from '../views/job-script.js';
 import type { Watch } from '../views/watch.js';
 import { watchWorker, type CommandLog } from '../views/worker-detail.js';
 
@@ -117,8 +118,17 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
       return { ok: true, detail: runDetail(run, viewOf(run), clock.now()) };
     },
     jobDetail: async (jobId) => describeJob(jobId, sources),
+    jobScript: async (jobId) => readJobScript(jobId, sources),
     imageDetail: async (file) => describeImage(file, settings.dirs.images, sources.apptainer),
     act: createActions({ ...sources, othersJobs: settings.slurm.othersJobs }),
+    async changeNodes(change, nodes) {
+      try {
+        return await executor.changeNodes(change, nodes);
+      } catch (error) {
+        // an invalid name or reason, or the worker is stopping
+        return { ok: false, said: errorLine(error) };
+      }
+    },
     pace: createPollInterval({ tracker, pollSeconds: settings.slurm.pollSeconds, site: sources.site }),
     pause: async () =>
       requestIntake('paused', 'Intake paused: no new tasks are accepted; runs in flight continue.'),
@@ -137,27 +147,6 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
       listeners.clear();
     },
   };
-}
-
-/** Finds the file of a log: that of a run is known; for another job, Slurm is queried once. */
-function logPlace(of: string, { runStore, executor }: HandleSources): () => LogPlace {
-  const jobId = /^job:(.*)$/u.exec(of)?.[1];
-  if (jobId === undefined || runStore.get(of) !== undefined)
-    return () => ({ path: runStore.get(of)?.submission?.logFile ?? null, problem: null });
-  let place: LogPlace = { path: null, problem: null, isLookupPending: true };
-  void (async () => {
-    const answer = await executor.describe(jobId);
-    if (answer.kind !== 'job') {
-      const problem = answer.kind === 'silence' ? answer.why : `${executor.name} no longer knows this job`;
-      place = { path: null, problem: `The path of its log is unknown: ${problem}.` };
-      return;
-    }
-    const path = answer.job.pairs.find(([key]) => key === 'StdOut')?.[1] ?? '';
-    place = isAbsolute(path)
-      ? { path, problem: null }
-      : { path: null, problem: `${executor.name} reports no output file for it.` };
-  })();
-  return () => place;
 }
 
 async function describeJob(jobId: string, { executor, runStore, clock }: HandleSources): Promise<JobDetail> {

@@ -69,7 +69,9 @@ const queryCommands = new Set(['squeue', 'sacct', 'sinfo', 'sprio', 'sdiag']);
 export function isQuestion(file: string, args: readonly string[]): boolean {
   const name = basename(file);
   const verb = args.find((arg) => !arg.startsWith('-'));
-  if (name === 'scontrol') return verb === 'show' || verb === 'ping';
+  // `write` writes a file unless it is to print
+  if (name === 'scontrol')
+    return verb === 'show' || verb === 'ping' || (verb === 'write' && args.at(-1) === '-');
   if (name === 'sacctmgr') return verb === 'show' || verb === 'list';
   return queryCommands.has(name) || (args.length === 1 && args[0] === '--version');
 }

@@ -138,12 +138,16 @@ function openSession(
     switch (asked.ask) {
       case 'act':
         return value(await handle.act(asked.action));
+      case 'changeNodes':
+        return value(await handle.changeNodes(asked.change, asked.nodes));
       case 'intake':
         return value(await handle[asked.wish]());
       case 'runDetail':
         return value(await handle.runDetail(asked.run));
       case 'jobDetail':
         return value(await handle.jobDetail(asked.job));
+      case 'jobScript':
+        return value(await handle.jobScript(asked.job));
       case 'imageDetail':
         return value(await handle.imageDetail(asked.file));
       case 'watch':

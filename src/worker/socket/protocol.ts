@@ -1,5 +1,6 @@
 import * as z from 'zod';
 
+import { maxNodes, maxReasonLength } from '../../slurm/commands/change-nodes.js';
 import { workerAction } from '../actions/action.js';
 import type { LiveViews } from '../views/live-views.js';
 
@@ -61,9 +62,19 @@ const name = z.string().max(1_000);
 /** Requests of a client. */
 export const request = z.discriminatedUnion('ask', [
   z.strictObject({ ask: z.literal('act'), id, action: workerAction }),
+  z.strictObject({
+    ask: z.literal('changeNodes'),
+    id,
+    change: z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('drain'), reason: z.string().max(maxReasonLength) }),
+      z.strictObject({ kind: z.literal('resume') }),
+    ]),
+    nodes: z.array(name).max(maxNodes),
+  }),
   z.strictObject({ ask: z.literal('intake'), id, wish: z.enum(['pause', 'resume', 'drain']) }),
   z.strictObject({ ask: z.literal('runDetail'), id, run: name }),
   z.strictObject({ ask: z.literal('jobDetail'), id, job: name }),
+  z.strictObject({ ask: z.literal('jobScript'), id, job: name }),
   z.strictObject({ ask: z.literal('imageDetail'), id, file: name }),
   /** Subscribes to a view under this id, until `stop` with the same id. */
   z.strictObject({ ask: z.literal('watch'), id, what: z.enum(watchable) }),

@@ -2,7 +2,7 @@ import { backoffDelay } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { errorLine } from '../../base/errors.js';
 import type { CommandAnswer, Link, LogTail, WorkerHandle, WorkerSnapshot } from '../views/handle.js';
-import type { ImageDetail, JobDetail, RunDetailAnswer, LiveViews } from '../views/live-views.js';
+import type { ImageDetail, JobDetail, JobScript, RunDetailAnswer, LiveViews } from '../views/live-views.js';
 import { createClientSession } from './client-session.js';
 import { applyPatch } from './patch.js';
 import type { Message } from './protocol.js';
@@ -145,9 +145,19 @@ export function attach(
         at: null,
         trouble: said,
       })),
+    jobScript: async (job) =>
+      session.ask<JobScript>({ ask: 'jobScript', job }, (said) => ({
+        jobId: job,
+        lines: [],
+        omitted: 0,
+        at: null,
+        trouble: said,
+      })),
     imageDetail: async (file) =>
       session.ask<ImageDetail>({ ask: 'imageDetail', file }, (said) => ({ ok: false, said })),
     act: async (action) => session.ask({ ask: 'act', action }, refused),
+    changeNodes: async (change, nodes) =>
+      session.ask({ ask: 'changeNodes', change, nodes: [...nodes] }, refused),
     pause: async () => session.ask({ ask: 'intake', wish: 'pause' }, refused),
     resume: async () => session.ask({ ask: 'intake', wish: 'resume' }, refused),
     drain: async () => session.ask({ ask: 'intake', wish: 'drain' }, refused),

@@ -1,8 +1,9 @@
 import type { BrokerStatus } from '../../celery/broker.js';
+import type { NodeChange } from '../../slurm/commands/change-nodes.js';
 import type { JobRow } from '../../slurm/job.js';
 import type { WorkerAction } from '../actions/action.js';
 import type { Outcome, Stage } from '../run-state/run.js';
-import type { ImageDetail, JobDetail, RunDetailAnswer, LiveViews } from './live-views.js';
+import type { ImageDetail, JobDetail, JobScript, RunDetailAnswer, LiveViews } from './live-views.js';
 
 /** A run as screens show it. Contains no secrets. */
 export interface RunView {
@@ -130,17 +131,21 @@ export interface WorkerHandle {
   watch<K extends keyof LiveViews>(what: K, listener: (view: LiveViews[K]) => void): () => void;
   /**
    * Follows a log, starting with its last lines; `listener` gets the complete bounded tail each time.
-   * @param of the id of a run, or `job:` and the id of a Slurm job, whose standard output is followed
+   * @param of the id of a run, `job:` and the id of a Slurm job, whose standard output is followed, or `stderr:` and the id of a job
    */
   followLog(of: string, listener: (tail: LogTail) => void): () => void;
   /** Everything about one run. */
   runDetail(runId: string): Promise<RunDetailAnswer>;
   /** Everything that Slurm reports about one job; each call is one query. */
   jobDetail(jobId: string): Promise<JobDetail>;
+  /** The batch script of a job, if Slurm shows it to this user; each call is one or two queries. */
+  jobScript(jobId: string): Promise<JobScript>;
   /** Inspects an image file in `dirs.images`. @param file its name, as in the view `images` */
   imageDetail(file: string): Promise<ImageDetail>;
   /** Performs an action on runs and jobs. */
   act(action: WorkerAction): Promise<CommandAnswer>;
+  /** Drains or resumes nodes, with one Slurm command. */
+  changeNodes(change: NodeChange, nodes: readonly string[]): Promise<CommandAnswer>;
   /** Accepts no more tasks until `resume`; runs in flight continue. */
   pause(): Promise<CommandAnswer>;
   resume(): Promise<CommandAnswer>;

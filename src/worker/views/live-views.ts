@@ -138,4 +138,13 @@ export interface JobDetail extends Freshness {
   facts: readonly JobFact[];
 }
 
+/** The batch script of a job. */
+export interface JobScript extends Freshness {
+  jobId: string;
+  /** Without line ends; otherwise unchanged, so possibly with control characters. Empty without an answer. */
+  lines: readonly string[];
+  /** Number of further lines. */
+  omitted: number;
+}
+
 export type ImageDetail = { ok: true; facts: ImageFacts } | { ok: false; said: string };

@@ -2,6 +2,7 @@ import { pageItem, type ConsoleState } from '../../state/state.js';
 import type { Line, Theme } from '../../terminal/theme.js';
 import { chooseTheme, span } from '../../terminal/theme.js';
 import { jobPageLines } from './job-page.js';
+import { scriptPageLines } from './script-page.js';
 import { currentView } from '../tables/all-tables.js';
 import { workerPageLines } from './worker-page.js';
 
@@ -15,6 +16,8 @@ export function pageLines(state: ConsoleState, theme: Theme = anyTheme): readonl
       return itemPageLines(state, theme);
     case 'job':
       return jobPageLines(state, theme);
+    case 'script':
+      return scriptPageLines(state, state.place.jobId);
     case 'worker':
       return workerPageLines(state, theme);
     default:

@@ -61,6 +61,11 @@ export function nodeStatus(state: string): NodeStatus {
   return found?.[1] ?? { glyph: 'unknown', tone: 'plain' };
 }
 
+/** Whether a node is drained or draining, whatever else it is. */
+export function isDrained(state: string): boolean {
+  return /(?:^|\+)(?:drain|drng)/iu.test(state);
+}
+
 /** Whether a node gets no jobs because it is down or drained. */
 export function isUnavailable(state: string): boolean {
   return ['bad', 'warning'].includes(nodeStatus(state).tone);

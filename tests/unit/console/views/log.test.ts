@@ -172,3 +172,46 @@ describe('the pager', () => {
     expect(message()).toContain('Select a run or job');
   });
 });
+
+describe('standard error', () => {
+  test('e switches to it and back', async () => {
+    controller.press(['l']);
+    controller.press(['e']);
+    worker.write('stderr:4711', { lines: ['a warning'], lost: 0 });
+    await vi.waitFor(() => expect(worker.following()).toEqual(['stderr:4711']));
+    await vi.waitFor(() => expect(frame()).toMatch(/─ stderr 4711[^]*a warning/u));
+    controller.press(['e']);
+    await vi.waitFor(() => expect(worker.following()).toEqual(['run-1']));
+    expect(frame()).toMatch(/─ log 4711/u);
+  });
+
+  test(':stderr opens it, and it says that it is the same file', async () => {
+    openConsole(null);
+    controller.press([':']);
+    for (const key of 'stderr') controller.press([key]);
+    controller.press(['enter']);
+    const trouble = 'The job writes its errors into the same file as its output.';
+    worker.write('stderr:77_3', {
+      lines: [],
+      lost: 0,
+      file: { path: null, bytes: 0, from: 0, isMissing: false, trouble },
+    });
+    await vi.waitFor(() => expect(frame()).toContain(trouble));
+  });
+
+  test('of a run without a job does not exist', () => {
+    openConsole(fakeRun({ id: 'run-1' }));
+    controller.press(['l']);
+    controller.press(['e']);
+    expect(frame()).toContain('There is no job yet.');
+    expect(worker.following()).toEqual([]);
+  });
+
+  test('the pager opens the file that is shown', async () => {
+    worker.details.jobs.set('4711', { jobId: '4711', at: 0, trouble: null, facts: [['StdErr', '/logs/e']] });
+    controller.press(['l']);
+    controller.press(['e']);
+    controller.press(['o']);
+    await vi.waitFor(() => expect(paged).toEqual(['/logs/e']));
+  });
+});

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseShowJob, showJob } from '../../../../src/slurm/commands/scontrol.js';
+import { parseShowJob, readBatchScript, showJob } from '../../../../src/slurm/commands/scontrol.js';
 import { failed, fakeRun, said, timedOut, unreachable } from '../fake-run.js';
 
 function captured(name: string): string {
@@ -121,5 +121,42 @@ describe('the pairs of a job', () => {
       ['ArrayTaskThrottle', '2'],
       ['JobName', 'j.sh'],
     ]);
+  });
+});
+
+describe('readBatchScript', () => {
+  it('prints the script of a job with one query', async () => {
+    const { run, calls } = fakeRun(() => said('#!/bin/sh\nsleep 1\n'));
+    expect(await readBatchScript(run, '13')).toEqual({ kind: 'script', text: '#!/bin/sh\nsleep 1\n' });
+    expect(calls.map(({ file, args }) => [file, ...args].join(' '))).toEqual([
+      'scontrol write batch_script 13 -',
+    ]);
+  });
+
+  it('uses the number of an array task, and that of the array for its waiting tasks', async () => {
+    const { run, calls } = fakeRun(({ args }) =>
+      said(args[0] === 'show' ? captured('running') : '#!/bin/sh\n'),
+    );
+    await readBatchScript(run, '9_4');
+    await readBatchScript(run, '9_[5-8%2]');
+    expect(calls.map(({ args }) => args.join(' '))).toEqual([
+      'show job 9_4',
+      'write batch_script 13 -',
+      'write batch_script 9 -',
+    ]);
+  });
+
+  it('passes on the refusal, and takes no silence for a script', async () => {
+    const refused = failed('job script retrieval failed: Access/permission denied\n');
+    const why = (await readBatchScript(fakeRun(() => refused).run, '13')) as { why: string };
+    expect(why.why).toContain('Access/permission denied');
+    expect(await readBatchScript(fakeRun(() => timedOut).run, '13')).toMatchObject({ kind: 'silence' });
+    expect(await readBatchScript(fakeRun(() => unreachable).run, '9_4')).toMatchObject({ kind: 'silence' });
+  });
+
+  it('never passes an invalid id to a command', async () => {
+    const { run, calls } = fakeRun(() => said(''));
+    expect(await readBatchScript(run, '13 -')).toMatchObject({ kind: 'silence' });
+    expect(calls).toEqual([]);
   });
 });

@@ -121,6 +121,14 @@ describe('a worker at the other end of a socket', () => {
     await vi.waitFor(() => expect(attached.snapshot().health.intake).toBe('draining'));
     expect(await attached.runDetail('r')).toEqual({ ok: false, said: 'No such run: r.' });
     expect(await attached.jobDetail('7')).toMatchObject({ jobId: '7', trouble: 'unknown' });
+    worker.details.scripts.set('7', { jobId: '7', lines: ['#!/bin/sh'], omitted: 0, at: 1, trouble: null });
+    expect(await attached.jobScript('7')).toMatchObject({ lines: ['#!/bin/sh'], at: 1 });
+    worker.answerWith({ ok: false, said: 'Invalid user id' });
+    expect(await attached.changeNodes({ kind: 'drain', reason: 'disk' }, ['n1', 'n2'])).toEqual({
+      ok: false,
+      said: 'Invalid user id',
+    });
+    expect(worker.commands.at(-1)).toBe('drain disk n1 n2');
     expect(await attached.imageDetail('a.sif')).toEqual({ ok: false, said: 'There is no such file.' });
   });
 
