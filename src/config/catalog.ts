@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { maskUrl } from '../base/redact.js';
+import { masked, maskUrl } from '../base/redact.js';
 import { settingInfo, settingsSchema, type SettingInfo } from './schema.js';
 
 /** One setting of the schema. */
@@ -63,6 +63,8 @@ function issueMessage({ message, path: [index, name] }: z.core.$ZodIssue): strin
 /** The value with passwords masked. */
 export function maskedValue(setting: Setting, value: unknown): unknown {
   if (setting.info.secret !== true || typeof value !== 'string') return value;
+  // the path of a webhook is what makes it secret
+  if (/^https?:/i.test(value)) return `${URL.parse(value)?.origin ?? ''}/${masked}`;
   // a result backend that is only a scheme contains no password
   return /^(rpc|amqps?)$/.test(value) ? value : maskUrl(value);
 }

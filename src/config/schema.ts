@@ -541,6 +541,33 @@ export const settingsSchema = z.strictObject({
       default: null,
     }),
   }),
+  notices: z.strictObject({
+    command: type.listOf(type.text()).register(settingInfo, {
+      description:
+        'Program and its arguments that the worker runs for each notice, without a shell; the notice is JSON on its standard input. Arguments are visible to other users of the host: keep secrets in a file that the program reads. See docs/notices.md.',
+      example: '["/usr/local/bin/dsa-notice","--to=hpc"]',
+      default: [],
+    }),
+    webhook: type.webhookUrl().nullable().register(settingInfo, {
+      description: 'Address that each notice is sent to (POST, JSON). See docs/notices.md.',
+      example: 'https://chat.example.org/hooks/3f9c',
+      default: null,
+      secret: true,
+    }),
+    on: type.listOf(type.oneOf(['batch', 'failure', 'site'])).register(settingInfo, {
+      description:
+        'What notices are sent about: `batch`, a batch has ended; `failure`, runs have failed; `site`, RabbitMQ, Slurm or the worker has a problem, and when that is over.',
+      example: 'batch,site',
+      default: ['batch', 'failure', 'site'],
+    }),
+    intervalSeconds: type.seconds(10, 86_400).register(settingInfo, {
+      advanced: true,
+      description:
+        'Minimum interval between two notices about the same thing; what happens meanwhile is in the next one.',
+      example: '3600',
+      default: 300,
+    }),
+  }),
   log: z.strictObject({
     level: type.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).register(settingInfo, {
       description: 'Minimum level of log messages.',

@@ -37,6 +37,15 @@ export const httpUrl = () =>
     )
     .overwrite((value) => value.replace(/\/+$/, ''));
 
+/** Kept as it is: a trailing slash can belong to it. */
+export const webhookUrl = () =>
+  z
+    .string('must be a string')
+    .refine(
+      (value) => isUrl(value, ['http:', 'https:']),
+      'must be an address beginning with http:// or https://',
+    );
+
 /** A Unix socket or a port of this host: its clients need no login. */
 export const localListen = () =>
   z

@@ -3,7 +3,7 @@ import type { Settings } from '../config/index.js';
 import type { CheckResult } from './check.js';
 
 /** The secrets of the settings, as they are written in a URL and decoded. */
-export function secretsOf({ broker, girder, mongo }: Settings): string[] {
+export function secretsOf({ broker, girder, mongo, notices }: Settings): string[] {
   const found = new Set<string>();
   for (const address of [broker.url, broker.backend, mongo.uri]) {
     const [, user = '', password = ''] = /^[a-z+]+:\/\/([^/:@]*):(\S*)@/i.exec(address ?? '') ?? [];
@@ -17,6 +17,9 @@ export function secretsOf({ broker, girder, mongo }: Settings): string[] {
     }
   }
   if (girder.apiKey !== null) found.add(girder.apiKey);
+  // its path is what makes it secret
+  const webhook = notices.webhook === null ? null : URL.parse(notices.webhook);
+  if (webhook !== null) found.add(`${webhook.pathname}${webhook.search}`);
   return [...found];
 }
 

@@ -52,6 +52,9 @@ import { keepStatusFile, statusOf } from './run-state/status-file.js';
 import { createPreparation } from './stages/preparation.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
 import { serveMetrics } from './metrics/serve-metrics.js';
+import { sendNotices } from './notices/notices.js';
+import { noticeTargets } from './notices/targets.js';
+import { statusProblems } from './runs/service-status.js';
 import { createSubmitGate } from './stages/submit-gate.js';
 import { watchStandbys, type StandbyWatch } from './open/standby.js';
 import { openSubmitScript } from './job-request/submit-script.js';
@@ -490,6 +493,32 @@ export async function createWorker({
           lease,
         ),
       );
+      const targets = noticeTargets(settings.notices, env);
+      if (targets.length > 0) {
+        const usesSlurm = settings.worker.executor === 'slurm';
+        const { pollSeconds } = settings.slurm;
+        releasers.add(
+          'the notices',
+          sendNotices({
+            profile,
+            worker: settings.worker.name,
+            on: settings.notices.on,
+            intervalMs: settings.notices.intervalSeconds * 1_000,
+            targets,
+            runStore,
+            problems() {
+              const status = statusOf(handle.snapshot(), clock.now(), []);
+              // paused by the operator, or because enough runs are in flight; a blocked intake has a problem of its own
+              return statusProblems(status, { now: clock.now(), pollSeconds, usesSlurm }).filter(
+                ({ about }) => about !== 'rabbitmq' || status.broker.state !== 'paused',
+              );
+            },
+            clock,
+            log,
+            stopping: stop.signal,
+          }),
+        );
+      }
       const watch = watchStandbys(settings.dirs.state);
       standbys = watch;
       releasers.add('the watch for standbys', () => watch.stop());

@@ -21,6 +21,13 @@ export interface Verdict extends ServiceStatus {
   text: string;
 }
 
+/** Something that is wrong; `text` is a sentence without its full stop. */
+export interface StatusProblem {
+  about: 'rabbitmq' | 'slurm' | 'worker';
+  level: 'WARNING' | 'CRITICAL';
+  text: string;
+}
+
 /** Age of the file, and of Slurm's last answer, from which they count as missing. */
 const staleMs = 60_000;
 const silentMs = 10 * 60_000;
@@ -36,6 +43,36 @@ export async function readServiceStatus(stateDirectory: string): Promise<Service
 
 const said = (what: string, why: string | null): string => (why === null ? what : `${what}: ${why}`);
 
+/** What is wrong according to a status. Pure. */
+export function statusProblems(
+  { broker, jobsAt, jobsTrouble, trouble }: WorkerStatus,
+  { now, pollSeconds, usesSlurm }: { now: number; pollSeconds: number; usesSlurm: boolean },
+): StatusProblem[] {
+  const problems: StatusProblem[] = [];
+  const add = (about: StatusProblem['about'], level: StatusProblem['level'], text: string): void => {
+    problems.push({ about, level, text });
+  };
+  // a worker that has never been connected stays "connecting"
+  const isAway = broker.state === 'connecting' && broker.trouble !== null;
+  if (isAway || broker.state === 'disconnected' || broker.state === 'closed') {
+    const what = isAway ? 'RabbitMQ cannot be reached' : `RabbitMQ ${broker.state}`;
+    add('rabbitmq', 'CRITICAL', said(what, broker.trouble));
+  } else if (broker.state !== 'consuming') {
+    add('rabbitmq', 'WARNING', said(`RabbitMQ ${broker.state}`, broker.trouble));
+  }
+  if (usesSlurm) {
+    const silence = jobsAt === null ? null : now - jobsAt;
+    const isLate = silence !== null && silence > Math.max(staleMs, 5_000 * pollSeconds);
+    if (silence !== null && silence > silentMs) {
+      add('slurm', 'CRITICAL', said(`Slurm has not answered for ${seconds(silence)}`, jobsTrouble));
+    } else if (isLate || jobsTrouble !== null) {
+      add('slurm', 'WARNING', said('Slurm does not answer', jobsTrouble));
+    }
+  }
+  if (trouble !== null) add('worker', 'WARNING', trouble);
+  return problems;
+}
+
 /** Judges a status. Pure. */
 export function judgeStatus(
   { status, owner }: ServiceStatus,
@@ -47,22 +84,10 @@ export function judgeStatus(
   if (status === null) return verdict('WARNING', `${named} is starting or stopping`);
   const age = now - status.at;
   if (age > staleMs) return verdict('CRITICAL', `${named} has reported nothing for ${seconds(age)}`);
-  const critical: string[] = [];
-  const warnings: string[] = [];
-  const { broker, jobsAt, jobsTrouble, inFlight, trouble } = status;
-  // a worker that has never been connected stays "connecting"
-  const isAway = broker.state === 'connecting' && broker.trouble !== null;
-  if (isAway || broker.state === 'disconnected' || broker.state === 'closed') {
-    critical.push(said(isAway ? 'RabbitMQ cannot be reached' : `RabbitMQ ${broker.state}`, broker.trouble));
-  } else if (broker.state !== 'consuming') warnings.push(said(`RabbitMQ ${broker.state}`, broker.trouble));
-  if (usesSlurm) {
-    const silence = jobsAt === null ? null : now - jobsAt;
-    const isLate = silence !== null && silence > Math.max(staleMs, 5_000 * pollSeconds);
-    if (silence !== null && silence > silentMs) {
-      critical.push(said(`Slurm has not answered for ${seconds(silence)}`, jobsTrouble));
-    } else if (isLate || jobsTrouble !== null) warnings.push(said('Slurm does not answer', jobsTrouble));
-  }
-  if (trouble !== null) warnings.push(trouble);
+  const problems = statusProblems(status, { now, pollSeconds, usesSlurm });
+  const critical = problems.filter(({ level }) => level === 'CRITICAL').map(({ text }) => text);
+  const warnings = problems.filter(({ level }) => level === 'WARNING').map(({ text }) => text);
+  const { broker, inFlight } = status;
   const text = [
     ...critical,
     ...warnings,

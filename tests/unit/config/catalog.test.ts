@@ -66,6 +66,11 @@ describe('secrets', () => {
     [backend, 'rpc://user:hush@host/', 'rpc://user:***@host/'],
     [backend, 'rpc', 'rpc'],
     [url, 'no url: hush', '***'],
+    [
+      findSetting('notices.webhook'),
+      'https://u:hush@chat.example.org/hooks/hush?t=hush',
+      'https://chat.example.org/***',
+    ],
   ])('%#: password masked', (setting, value, shown) => {
     expect(setting && maskedValue(setting, value)).toBe(shown);
   });

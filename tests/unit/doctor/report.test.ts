@@ -234,6 +234,14 @@ describe('cleanResult', () => {
     expect(shown).toMatchObject({ evidence: ['refused ***'], fix: 'x ***' });
   });
 
+  it('masks the path of a webhook, but not its host', () => {
+    const secrets = secretsOf(settingsWith({ 'notices.webhook': 'https://chat.example.org/hooks/hush?a=1' }));
+    const evidence = ['https://chat.example.org/hooks/hush?a=1 answered'];
+    expect(maskResult(result({ evidence }), secrets)).toMatchObject({
+      evidence: ['https://chat.example.org*** answered'],
+    });
+  });
+
   it('does not mask the password guest', () => {
     expect(secretsOf(settingsWith())).toEqual([]);
   });
