@@ -6,35 +6,11 @@ import { allChecks, checkById } from './checks/index.js';
 import { maskResult, secretsOf } from './mask-result.js';
 import { runChecks as run, type RunChecksOptions } from './run-checks.js';
 
-export {
-  exitCodeOf,
-  jsonReport,
-  renderReport,
-  summaryOf,
-  totalsText,
-  type ReportStyle,
-  type Summary,
-} from './report.js';
+export { exitCodeOf, jsonReport, renderReport, summaryOf, type Summary } from './report.js';
 export { loadForDoctor } from './load-configuration.js';
 export { selectChecks } from './select.js';
-export type {
-  Check,
-  CheckContext,
-  CheckResult,
-  ConfigurationFacts,
-  Finding,
-  Group,
-  Repair,
-  RunContext,
-  Status,
-} from './check.js';
+export type { Check, CheckResult, Repair, RunContext } from './check.js';
 export { allChecks, checkById };
-export {
-  probeSharedDirectories,
-  type ProbeAnswer,
-  type ProbeRequest,
-  type ProbeWaiting,
-} from './probe/probe-job.js';
 
 /**
  * Runs checks and those that they need. Secrets of the settings are masked in the results.

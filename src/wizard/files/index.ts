@@ -5,8 +5,6 @@ import { deploymentFiles } from './deployment-files.js';
 import { profileFile } from './profile.js';
 import { serviceFile, submitScript, type ServiceContext } from './worker-files.js';
 
-export { brokerUrl } from './addresses.js';
-
 export interface PlanContext extends ServiceContext {
   /** Current content of the profile; null if it does not exist. */
   profileText: string | null;

@@ -1,5 +1,5 @@
 /** Batches on the command line, from the journal. */
-export { adviseResources, type Advice } from './advise.js';
+export { adviseResources } from './advise.js';
 export { renderAdvice } from './render-advice.js';
 export { findBatch, readBatches, type JournalBatches } from './read-batches.js';
 export { failedRuns, failuresCsv, renderBatch, renderBatches, renderBatchSource } from './render.js';
