@@ -104,5 +104,6 @@ export function createStubExecutor(): Executor {
     changeNodes: async () => ({ ok: false, said: 'a stub' }),
     batchScript: async () => ({ kind: 'silence', why: 'a stub' }),
     cluster: async () => ({ kind: 'silence', why: 'a stub' }),
+    schedulerStatistics: async () => ({ kind: 'silence', why: 'a stub' }),
   };
 }

@@ -580,6 +580,20 @@ const tableCommands: readonly Command[] = [
     run: (context, words) => context.tables.exportRows(words),
   }),
   command({
+    id: 'scheduler',
+    keys: ['D'],
+    contexts: ['page'],
+    name: 'sdiag',
+    aliases: ['scheduler'],
+    help: 'Statistics of the scheduler (sdiag)',
+    hint: ({ place, snapshot }) =>
+      place.view === 'worker' && snapshot.executor === 'slurm' ? 'sdiag' : null,
+    run: ({ state, dispatch }) => {
+      if (state().place.view !== 'scheduler')
+        dispatch({ type: 'navigated', place: { view: 'scheduler', top: 0 }, deeper: true });
+    },
+  }),
+  command({
     id: 'refresh',
     keys: ['r'],
     contexts: ['page'],

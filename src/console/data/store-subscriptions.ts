@@ -90,6 +90,8 @@ function viewsOfPlace({ place, scope, tables }: ConsoleState): readonly (keyof L
         // to know which rows belong to a batch, thousands of ids are sent
         ...(/\bbatch(=|!=|~)/.test(tables.jobs.query.text) ? (['batches'] as const) : []),
       ];
+    case 'scheduler':
+      return ['scheduler'];
     case 'script':
       return [];
     case 'worker':

@@ -128,6 +128,8 @@ export type Place =
   | { view: 'job'; rowId: string; top: number }
   /** The page with the batch script of a job. */
   | { view: 'script'; jobId: string; top: number }
+  /** The page with the statistics of Slurm's controller. */
+  | { view: 'scheduler'; top: number }
   | { view: 'worker'; top: number };
 
 export type PagePlace = Exclude<Place, { view: TableName }>;
@@ -252,7 +254,7 @@ export function contextBelow({ log, place }: ConsoleState): Context {
 }
 
 export function isTable(place: Place): place is TablePlace {
-  return !['item', 'job', 'script', 'worker'].includes(place.view);
+  return !['item', 'job', 'script', 'scheduler', 'worker'].includes(place.view);
 }
 
 /** The table on screen, or the one below the open page. */

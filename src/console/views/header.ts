@@ -125,6 +125,7 @@ function breadcrumb(place: Place, state: ConsoleState): string {
     return place.view + scope + filterText(state.tables[place.view]);
   }
   if (place.view === 'worker') return 'worker';
+  if (place.view === 'scheduler') return 'sdiag';
   if (place.view === 'script') return `script of ${place.jobId}`;
   if (place.view === 'item') return place.id;
   const row = pageRow({ ...state, place });

@@ -5,6 +5,7 @@ import type { CommandOutcome } from '../../slurm/commands/batch-command.js';
 import type { JobRecords } from '../../slurm/job-records.js';
 import type { JobRow } from '../../slurm/job.js';
 import type { FoundJob, JobQuestion } from '../../slurm/find-job.js';
+import type { SchedulerAnswer } from '../../slurm/commands/sdiag.js';
 import type { RefusalCause } from '../../slurm/refusals.js';
 import type { JobEnd } from '../../slurm/job-end.js';
 import type { BatchScriptAnswer, JobDetailsAnswer } from '../../slurm/commands/scontrol.js';
@@ -86,4 +87,6 @@ export interface Executor {
   batchScript(jobId: string): Promise<BatchScriptAnswer>;
   /** Nodes and partitions. */
   cluster(): Promise<ClusterAnswer>;
+  /** The statistics of Slurm's controller. */
+  schedulerStatistics(): Promise<SchedulerAnswer>;
 }

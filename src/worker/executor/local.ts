@@ -132,6 +132,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     },
     batchScript: async () => ({ kind: 'silence', why: withoutSlurm }),
     cluster: async () => ({ kind: 'silence', why: withoutSlurm }),
+    schedulerStatistics: async () => ({ kind: 'silence', why: withoutSlurm }),
   };
 }
 

@@ -9,6 +9,7 @@ import { createGentleCancel } from '../../slurm/commands/scancel.js';
 import { createCanceler } from '../../slurm/commands/cancel-queue.js';
 import { changeJobs } from '../../slurm/commands/change-jobs.js';
 import { changeNodes } from '../../slurm/commands/change-nodes.js';
+import { querySchedulerStatistics } from '../../slurm/commands/sdiag.js';
 import { queryCluster } from '../../slurm/commands/sinfo.js';
 import { exitRecordFile, readExitRecord } from '../../slurm/exit-record.js';
 import { createJobRecords } from '../../slurm/job-records.js';
@@ -112,6 +113,7 @@ export function createSlurmExecutor({
     describe: async (jobId) => showJob(run, jobId),
     batchScript: async (jobId) => readBatchScript(run, jobId),
     cluster: async () => queryCluster(run),
+    schedulerStatistics: async () => querySchedulerStatistics(run),
   };
 }
 

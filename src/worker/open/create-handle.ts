@@ -28,6 +28,7 @@ import { watchBatches } from '../views/batches.js';
 import { watchHistory } from '../views/history.js';
 import { describeImage, watchImages } from '../views/images.js';
 import { readJobScript } from '../views/job-script.js';
+import { watchScheduler } from '../views/scheduler.js';
 import type { Watch } from '../views/watch.js';
 import { watchWorker, type CommandLog } from '../views/worker-detail.js';
 
@@ -80,6 +81,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
   const watches: { [K in keyof LiveViews]: Watch<LiveViews[K]> } = {
     worker,
     cluster: watchCluster(executor, settings.slurm.pollSeconds * 1_000, clock),
+    scheduler: watchScheduler(executor, settings.slurm.pollSeconds * 1_000, clock),
     allJobs: watchAllJobs(tracker),
     images: watchImages(settings.dirs.images, runStore, clock),
     history: watchHistory(runStore, viewOf, clock),

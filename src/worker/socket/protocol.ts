@@ -35,6 +35,7 @@ export const limits = {
 const watchable = [
   'worker',
   'cluster',
+  'scheduler',
   'allJobs',
   'images',
   'history',

@@ -2,6 +2,7 @@ import type { ImageFacts } from '../../apptainer/inspect.js';
 import type { LoggedProblem } from '../../base/log.js';
 import type { QueueDepth } from '../../celery/broker.js';
 import type { NodeRow, PartitionRow } from '../../slurm/commands/sinfo.js';
+import type { SchedulerSection } from '../../slurm/commands/sdiag.js';
 import type { JobFact } from '../../slurm/commands/scontrol.js';
 import type { JobUsage } from '../../slurm/exit-record.js';
 import type { RequestedResources } from '../../slurm/requested.js';
@@ -17,6 +18,8 @@ export interface LiveViews {
   worker: WorkerDetail;
   /** Nodes and partitions. */
   cluster: ClusterView;
+  /** Statistics of Slurm's controller. */
+  scheduler: SchedulerView;
   /** The jobs of all users; the tracker then polls all of them. */
   allJobs: JobsView;
   images: ImagesView;
@@ -59,6 +62,11 @@ export interface CommandLine {
 export interface ClusterView extends Freshness {
   nodes: readonly NodeRow[];
   partitions: readonly PartitionRow[];
+}
+
+export interface SchedulerView extends Freshness {
+  /** Empty before the first answer. */
+  sections: readonly SchedulerSection[];
 }
 
 export interface ImagesView extends Freshness {

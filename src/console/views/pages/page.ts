@@ -2,6 +2,7 @@ import { pageItem, type ConsoleState } from '../../state/state.js';
 import type { Line, Theme } from '../../terminal/theme.js';
 import { chooseTheme, span } from '../../terminal/theme.js';
 import { jobPageLines } from './job-page.js';
+import { schedulerPageLines } from './scheduler-page.js';
 import { scriptPageLines } from './script-page.js';
 import { currentView } from '../tables/all-tables.js';
 import { workerPageLines } from './worker-page.js';
@@ -18,6 +19,8 @@ export function pageLines(state: ConsoleState, theme: Theme = anyTheme): readonl
       return jobPageLines(state, theme);
     case 'script':
       return scriptPageLines(state, state.place.jobId);
+    case 'scheduler':
+      return schedulerPageLines(state);
     case 'worker':
       return workerPageLines(state, theme);
     default:
