@@ -20,7 +20,9 @@ export async function withBroker<T>(
   const address = readBrokerUrl(url);
   let connection: ChannelModel | null = null;
   try {
-    connection = await connectBroker(address, files, connectMs);
+    // without heartbeats: their timers would outlive a connection whose close is not answered, and keep this process alive
+    const connect = { ...address.connect, heartbeat: 0 };
+    connection = await connectBroker({ ...address, connect }, files, connectMs);
     const opened = connection;
     const broken = new Promise<never>((_, reject) => {
       opened.on('error', reject);
