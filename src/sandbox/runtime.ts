@@ -55,7 +55,7 @@ export async function prepareRuntime(options: RuntimeOptions): Promise<Runtime> 
     fake.isolation === 'namespace'
       ? 'its containers are mount namespaces'
       : 'mounting is not permitted here, so containers get host paths in their arguments';
-  const sentence = `Apptainer ${problem}: a stand-in with the same command line runs the analyses; ${how}.`;
+  const sentence = `Apptainer ${problem}: a fake with the same command line runs the analyses; ${how}.`;
   const hidesHostPaths = fake.isolation === 'namespace';
   return { command: fake.command, settings: {}, hidesHostPaths, notices: [sentence] };
 }

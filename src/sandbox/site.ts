@@ -63,7 +63,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   });
   onStarted(girder);
   const notices = [
-    `Girder is a stand-in inside this process, at ${girder.apiUrl}: REST endpoints over data in memory.`,
+    `Girder is a fake inside this process, at ${girder.apiUrl}: REST endpoints over data in memory.`,
     ...(producer.kind === 'own' ? [producer.description] : []),
     ...runtime.notices,
   ];
@@ -72,8 +72,8 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const started = await startWorker();
   const title =
     runtime.notices.length === 0
-      ? 'sandbox: Girder is a stand-in'
-      : 'sandbox: Girder and Apptainer are stand-ins';
+      ? 'sandbox: fake Girder'
+      : 'sandbox: fake Girder and Apptainer';
   const { hidesHostPaths } = runtime;
   return { girder, producer, ...started, notices, hidesHostPaths, title };
 }

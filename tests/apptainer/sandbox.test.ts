@@ -17,21 +17,21 @@ describe('the sandbox', () => {
       const { code, stdout, stderr } = await runProgram(args, { ...process.env, PATH: path });
       expect(code, stdout + stderr).toBe(0);
       expect(stdout).toContain('All 12 analyses ended as planned');
-      expect(stdout + stderr).not.toMatch(/Apptainer .*stand-in/);
+      expect(stdout + stderr).not.toMatch(/Apptainer .*fake/);
     } finally {
       await rm(dir, { recursive: true, force: true });
       await bench.close();
     }
   });
 
-  it('says why the installed Apptainer cannot be used, and that a stand-in is used', async () => {
+  it('says why the installed Apptainer cannot be used, and that a fake is used', async () => {
     const bench = await openBench({ user: 'root' });
     try {
       const run = createRunner({ env: process.env });
       const path = [dirname(bench.apptainer), process.env['PATH']].join(delimiter);
       const { notices } = await prepareRuntime({ dir: bench.dir, run, path, isRoot: true });
       expect(notices.join('\n')).toMatch(
-        /^Apptainer is installed, but could not run the demo image \(ERROR +: Requesting capability set .*a stand-in/,
+        /^Apptainer is installed, but could not run the demo image \(ERROR +: Requesting capability set .*a fake/,
       );
     } finally {
       await bench.close();
