@@ -50,7 +50,7 @@ describe('while no worker runs', () => {
     ]);
     expect(await list('--outcome', 'failed', '--since', '1h')).toHaveLength(1);
     const table = await runs('list', '--stage', 'running');
-    expect(table.stdout).toMatch(new RegExp(`^RUN .*\\n${idOf(going)} +running `));
+    expect(table.stdout).toMatch(new RegExp(`^RUN .*\\n${idOf(going).slice(0, 8)} +running `));
     expect(table.stderr).toContain('no worker is running');
     const shown = await runs('show', idOf(failing).slice(0, 8));
     expect(shown.stdout).toMatch(/^state +failed/m);
