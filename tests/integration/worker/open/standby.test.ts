@@ -159,6 +159,8 @@ describe('two hosts', () => {
     const before = await bench.publish({ args: ['Wait', bench.gate('gate')] });
     await bench.until(() => isRunning(before), 60_000);
     const copies = [await publishCopy('one'), await publishCopy('two')];
+    // RabbitMQ would keep messages that were not acknowledged until the heartbeats of the suspended worker are missed
+    await bench.until(async () => (await countEvents('accepted')) === 3, 60_000);
     first.signal('SIGSTOP');
     await isWorking(second);
     for (const each of copies) await expectOnce(each);
