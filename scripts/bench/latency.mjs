@@ -65,6 +65,7 @@ async function bareStart(site, trial) {
         `--job-name=bare-${index}`,
         trial.script,
         'x.sif',
+        'Bench',
         '0',
         '/x',
       ],
