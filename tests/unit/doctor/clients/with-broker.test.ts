@@ -49,9 +49,12 @@ async function silentBroker(): Promise<{ url: string; socket: Promise<Socket> }>
   return { url: `amqp://127.0.0.1:${port}/`, socket };
 }
 
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+}
+
 it('leaves no timer behind if the broker does not answer the close', async () => {
   const { url, socket } = await silentBroker();
-  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
   const before = timers();
   const { signal } = new AbortController();
   const result = await withBroker({ url, signal, clock: systemClock }, async () => 'used');
