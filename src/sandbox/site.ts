@@ -70,10 +70,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   if (producer.kind === 'celery') say(producer.description);
   notices.forEach((sentence) => say(sentence));
   const started = await startWorker();
-  const title =
-    runtime.notices.length === 0
-      ? 'sandbox: fake Girder'
-      : 'sandbox: fake Girder and Apptainer';
+  const title = runtime.notices.length === 0 ? 'sandbox: fake Girder' : 'sandbox: fake Girder and Apptainer';
   const { hidesHostPaths } = runtime;
   return { girder, producer, ...started, notices, hidesHostPaths, title };
 }

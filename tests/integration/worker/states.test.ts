@@ -202,7 +202,11 @@ describe.concurrent('a job state of Slurm becomes an outcome and a log message:'
   test('FAILED with an exit code', async () => {
     const started = await start('quiet', ['Fail']);
     // squeue adds the reason, the exit record does not, and either can be first
-    await fails(started, 'FAILED', /the slide has no tissue\n.*state FAILED, (reason NonZeroExitCode, )?exit code 3\)/s);
+    await fails(
+      started,
+      'FAILED',
+      /the slide has no tissue\n.*state FAILED, (reason NonZeroExitCode, )?exit code 3\)/s,
+    );
   });
 
   test('FAILED by a signal', async () => {
