@@ -33,20 +33,27 @@ export interface JobRecords {
   watch(key: string, listener: (record: JobRecord) => void): () => void;
 }
 
+/** The jobs whose begin records were seen. */
+export interface BegunJobs {
+  /** The key of a watched job, and when its begin record was seen on the monotonic clock; null if it was not. */
+  begun(jobId: string): { key: string; at: number } | null;
+}
+
 export interface JobRecordsOptions {
   /** Where the records are; null if it is unknown. */
   directory: string | null;
-  clock: Pick<Clock, 'sleep'>;
+  clock: Pick<Clock, 'sleep' | 'monotonic'>;
   log: Log;
 }
 
 const lookEveryMs = 1_000;
 
 /** Reads the directory once a second while any key is watched: one call, however many jobs there are. */
-export function createJobRecords({ directory, clock, log }: JobRecordsOptions): JobRecords {
+export function createJobRecords({ directory, clock, log }: JobRecordsOptions): JobRecords & BegunJobs {
   const listeners = new Map<string, (record: JobRecord) => void>();
   /** Names of records that listeners know. */
   const told = new Set<string>();
+  const begun = new Map<string, { key: string; at: number }>();
   let isLooking = false;
   let trouble: string | null = null;
 
@@ -68,6 +75,7 @@ export function createJobRecords({ directory, clock, log }: JobRecordsOptions): 
         // one that cannot be read yet is read at the next look
         if (record === null || listener === undefined) return;
         told.add(name);
+        if (record.kind === 'begin') begun.set(record.jobId, { key, at: clock.monotonic() });
         listener(record);
       }),
     );
@@ -100,9 +108,12 @@ export function createJobRecords({ directory, clock, log }: JobRecordsOptions): 
         void keepLooking(directory);
       }
       return () => {
-        if (listeners.get(key) === listener) listeners.delete(key);
+        if (listeners.get(key) !== listener) return;
+        listeners.delete(key);
+        for (const [jobId, job] of begun) if (job.key === key) begun.delete(jobId);
       };
     },
+    begun: (jobId) => begun.get(jobId) ?? null,
   };
 }
 

@@ -88,7 +88,7 @@ export function createGentleCancel({
     const until = clock.monotonic() + graceMs;
     let left = jobIds;
     for (let wait = minPollMs; left.length > 0; wait = Math.min(wait * 2, maxPollMs)) {
-      await clock.sleep(Math.min(wait, until - clock.monotonic()));
+      await clock.sleep(Math.max(0, Math.min(wait, until - clock.monotonic())));
       const isLate = clock.monotonic() >= until;
       const ended = await Promise.all(left.map(async (id) => isLate || isOver(id) || hasEnded(id)));
       const ready = left.filter((id, index) => ended[index] === true && asked.delete(id));

@@ -56,6 +56,7 @@ export function createSlurmExecutor({
     user: userName(),
     log,
   });
+  const records = createJobRecords({ directory: logsDirectory, clock, log });
   const cancel = createGentleCancel({
     run,
     clock,
@@ -63,14 +64,17 @@ export function createSlurmExecutor({
     graceMs: settings.cancelSeconds * 1_000,
     isRunning(jobId) {
       const row = tracker.row(jobId);
-      return row !== undefined && row.key !== null && row.state.base === 'RUNNING';
+      if (row !== undefined && row.key !== null && row.state.base === 'RUNNING') return true;
+      // squeue may not have been asked since the job began; what it says later counts again, because the job may be requeued
+      const begun = records.begun(jobId);
+      return begun !== null && clock.monotonic() - begun.at < 2_000 * settings.pollSeconds;
     },
     isOver(jobId) {
       const row = tracker.row(jobId);
       return row !== undefined && phaseOf(row.state, row.reason) === 'ended';
     },
     async hasEnded(jobId) {
-      const key = tracker.row(jobId)?.key ?? null;
+      const key = tracker.row(jobId)?.key ?? records.begun(jobId)?.key ?? null;
       if (logsDirectory === null || key === null) return false;
       return (await readExitRecord(exitRecordFile(logsDirectory, key)))?.jobId === jobId;
     },
@@ -83,7 +87,7 @@ export function createSlurmExecutor({
     cancelCommand: 'scancel',
     stateSource: 'squeue',
     tracker,
-    records: createJobRecords({ directory: logsDirectory, clock, log }),
+    records,
     submit: async ({ env, directory, ...submission }) =>
       submit(run, submitArguments(submission), {
         env,

@@ -23,7 +23,7 @@ function open(directory: string | null = dir) {
     new Promise((resolve) => {
       wake = resolve;
     });
-  const records = createJobRecords({ directory, clock: { sleep }, log: silentLog() });
+  const records = createJobRecords({ directory, clock: { sleep, monotonic: () => 5 }, log: silentLog() });
   return {
     ...records,
     async look() {
@@ -113,4 +113,15 @@ it('looks only while somebody waits, and not at all without a directory', async 
   const none = open(null);
   none.watch('run-1', () => undefined);
   expect(none.isAsleep()).toBe(false);
+});
+
+it('knows which watched jobs have begun', async () => {
+  const { watch, look, begun } = open();
+  const end = watch('run-1', () => undefined);
+  await write('dsa-slurm-run-1.begin', begin);
+  expect(begun('42')).toBeNull();
+  await look();
+  expect(begun('42')).toEqual({ key: 'run-1', at: 5 });
+  end();
+  expect(begun('42')).toBeNull();
 });
