@@ -168,7 +168,7 @@ describe('a console beside a worker service', () => {
     await inside.waitFor('intake paused');
     await bench.openGate('go');
     expectStatus(await bench.ended(job), status.success);
-    // Girder is told a moment before the run leaves the worker; until then, q asks what becomes of it
+    // Girder receives the status a moment before the run leaves the worker; until then, q asks what becomes of it
     await inside.waitFor('0/1,000 in flight');
     for (const screen of [look, inside]) {
       screen.press('q');
