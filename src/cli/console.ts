@@ -158,7 +158,7 @@ async function askForWorker(
         case 'no':
           return 'none';
         default:
-          printLine(stdout, `"${printable(answer.trim())}" is none of them.`);
+          printLine(stdout, `"${printable(answer.trim())}" is not one of w, s and n.`);
       }
     }
   } finally {

@@ -80,7 +80,7 @@ export function define(command: Command, context: CliContext): void {
   });
 }
 
-/** The report of the doctor; why there is none, if it cannot run. */
+/** The report of the doctor, or the reason why it cannot run. */
 async function examine(
   { settings, profile }: Awaited<ReturnType<typeof settingsFor>>,
   { env }: CliContext,

@@ -51,11 +51,11 @@ const lookEveryMs = 1_000;
 /** Reads the directory once a second while any key is watched: one call, however many jobs there are. */
 export function createJobRecords({ directory, clock, log }: JobRecordsOptions): JobRecords & BegunJobs {
   const listeners = new Map<string, (record: JobRecord) => void>();
-  /** Names of records that listeners know. */
-  const told = new Set<string>();
+  /** Names of records that listeners have received. */
+  const known = new Set<string>();
   const begun = new Map<string, { key: string; at: number }>();
   let isLooking = false;
-  let trouble: string | null = null;
+  let problem: string | null = null;
 
   async function look(where: string): Promise<void> {
     const present = new Set<string>();
@@ -64,17 +64,17 @@ export function createJobRecords({ directory, clock, log }: JobRecordsOptions): 
       const parts = recordName(name);
       if (parts === null || !listeners.has(parts.key)) continue;
       present.add(name);
-      if (!told.has(name)) unknown.push({ name, ...parts });
+      if (!known.has(name)) unknown.push({ name, ...parts });
     }
     // a requeued job removes the exit record of its earlier attempt
-    for (const name of told) if (!present.has(name)) told.delete(name);
+    for (const name of known) if (!present.has(name)) known.delete(name);
     await Promise.all(
       unknown.map(async ({ name, key, kind }) => {
         const record = await readRecord(join(where, name), kind);
         const listener = listeners.get(key);
         // one that cannot be read yet is read at the next look
         if (record === null || listener === undefined) return;
-        told.add(name);
+        known.add(name);
         if (record.kind === 'begin') begun.set(record.jobId, { key, at: clock.monotonic() });
         listener(record);
       }),
@@ -85,12 +85,12 @@ export function createJobRecords({ directory, clock, log }: JobRecordsOptions): 
     while (listeners.size > 0) {
       try {
         await look(where);
-        trouble = null;
+        problem = null;
       } catch (error) {
         const why = errorLine(error);
-        if (why !== trouble)
+        if (why !== problem)
           log.warn({ why }, 'could not look for the records of jobs; Slurm is asked instead');
-        trouble = why;
+        problem = why;
       }
       await clock.sleep(lookEveryMs);
     }
@@ -101,8 +101,8 @@ export function createJobRecords({ directory, clock, log }: JobRecordsOptions): 
     watch(key, listener) {
       listeners.set(key, listener);
       const exit = basename(exitRecordFile('', key));
-      told.delete(exit);
-      told.delete(beginRecordFile(exit));
+      known.delete(exit);
+      known.delete(beginRecordFile(exit));
       if (directory !== null && !isLooking) {
         isLooking = true;
         void keepLooking(directory);

@@ -149,7 +149,7 @@ describe('a console beside a worker service', () => {
     const look = openConsole([], []);
     await look.waitFor(/No worker of profile "default" is running\.[^]*w, s or n\?/);
     look.press('maybe\r');
-    await look.waitFor('"maybe" is none of them.');
+    await look.waitFor('"maybe" is not one of w, s and n.');
     look.press('\r');
     await look.waitFor(/› jobs .*\[no worker\]/);
     look.press('p');
