@@ -41,12 +41,13 @@ export async function signalBatchScripts(
   run: RunCommand,
   jobIds: readonly string[],
   signal: CancelSignal,
+  options: CommandOptions = {},
 ): Promise<CommandOutcome> {
   const calls = inBatches(jobIds).map((ids) => ({
     file: 'scancel',
     args: ['--batch', `--signal=${signal}`, ...ids],
   }));
-  return wrongIds(jobIds) ?? runCalls(run, calls, { ignoredErrors: alreadyEnded });
+  return wrongIds(jobIds) ?? runCalls(run, calls, { ...options, ignoredErrors: alreadyEnded });
 }
 
 /** Interval at which ends of analyses are polled, in milliseconds: it doubles from the first value to the second. */
@@ -105,8 +106,9 @@ export function createGentleCancel({
     if (signal === null || graceMs === 0) return cancelJobs(run, jobIds);
     const gently = jobIds.filter((id) => isRunning(id) && !asked.has(id));
     for (const id of gently) asked.add(id);
-    const signaled = await signalBatchScripts(run, gently, signal);
-    // it fails only once this worker may run no commands; the jobs then end on their own, and the next worker cancels their runs
+    // scancel tries for minutes to signal a job that is just being requeued
+    const signaled = await signalBatchScripts(run, gently, signal, { timeoutMs: graceMs });
+    // no second step fails unless this worker may run no commands any more; the next worker then cancels its runs
     if (signaled.ok && gently.length > 0)
       cancelWhenEnded(gently).catch((error: unknown) => onError(errorLine(error)));
     const now = signaled.ok ? jobIds.filter((id) => !gently.includes(id)) : jobIds;

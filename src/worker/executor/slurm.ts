@@ -65,9 +65,9 @@ export function createSlurmExecutor({
     isRunning(jobId) {
       const row = tracker.row(jobId);
       if (row !== undefined && row.key !== null && row.state.base === 'RUNNING') return true;
-      // squeue may not have been asked since the job began; what it says later counts again, because the job may be requeued
+      // a begin record counts until squeue is asked after it: the job may have been requeued since
       const begun = records.begun(jobId);
-      return begun !== null && clock.monotonic() - begun.at < 2_000 * settings.pollSeconds;
+      return begun !== null && begun.at > (tracker.askedAt() ?? -Infinity);
     },
     isOver(jobId) {
       const row = tracker.row(jobId);
