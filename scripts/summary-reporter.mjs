@@ -10,7 +10,7 @@ const ERROR_LINES = 20;
 export default class SummaryReporter {
   onTestRunEnd(modules, unhandledErrors) {
     const counts = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
-    const lines = unhandledErrors.flatMap((error) => failure('outside of any test', [error]));
+    const lines = unhandledErrors.flatMap((error) => failure('failed: outside of any test', [error]));
     for (const module of modules) {
       const file = relative(process.cwd(), module.moduleId);
       const tests = [...module.children.allTests()];
@@ -18,13 +18,15 @@ export default class SummaryReporter {
       for (const test of tests) {
         const { state, errors } = test.result();
         counts[state === 'passed' || state === 'failed' ? state : 'skipped'] += 1;
-        if (state === 'failed') lines.push(...failure(`${file}: ${test.fullName}`, errors));
-        else if (test.diagnostic()?.flaky) lines.push(`passed on the second try: ${file}: ${test.fullName}`);
+        const name = `${file}: ${test.fullName}`;
+        if (state === 'failed') lines.push(...failure(`failed: ${name}`, errors));
+        else if (test.diagnostic()?.flaky)
+          lines.push(...failure(`passed on the second try: ${name}`, errors));
       }
       // A file that broke before its tests, or in a hook around them, is a failure too.
       if (module.state() === 'failed' && !states.includes('failed')) {
         counts.failed += 1;
-        lines.push(...failure(file, module.errors()));
+        lines.push(...failure(`failed: ${file}`, module.errors()));
       }
     }
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
@@ -36,7 +38,7 @@ export default class SummaryReporter {
   }
 }
 
-function failure(name, errors = []) {
+function failure(heading, errors = []) {
   const text = errors
     .map((error) => [error.stack || error.message || error, error.diff ?? ''].join('\n'))
     .join('\n');
@@ -44,5 +46,5 @@ function failure(name, errors = []) {
     .split('\n')
     .filter((line) => line.trim() !== '' && !/^ +at .*(node_modules|node:internal|new Promise)/u.test(line))
     .slice(0, ERROR_LINES);
-  return [`failed: ${name}`, ...lines.map((line) => `  | ${line}`)];
+  return [heading, ...lines.map((line) => `  | ${line}`)];
 }
