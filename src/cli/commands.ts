@@ -81,6 +81,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./support-bundle.js'),
   },
   {
+    name: 'upgrade',
+    summary: 'check whether this version can replace the running worker',
+    load: () => import('./upgrade.js'),
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell',
     load: () => import('./completion/index.js'),

@@ -21,12 +21,19 @@ export interface Program {
 /**
  * Starts `bin/dsa-slurm` with exactly this environment.
  * @param options.copyTo a file that standard error is appended to as well.
+ * @param options.program `main.js` of another version to start instead, with the Node.js of the tests
  */
 export function startProgram(
   args: readonly string[],
-  { env, copyTo, input = '' }: { env: Environment; copyTo?: string; input?: string },
+  {
+    env,
+    copyTo,
+    input = '',
+    program,
+  }: { env: Environment; copyTo?: string; input?: string; program?: string },
 ): Program {
-  const child = spawn(dsaSlurm, args, { env: { ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  const [file, before] = program === undefined ? [dsaSlurm, []] : [process.execPath, [program]];
+  const child = spawn(file, [...before, ...args], { env: { ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;

@@ -57,10 +57,23 @@ function readLine(text: string): Line | 'format' | 'newer' | 'damaged' {
 }
 
 function isKnownVersion(value: object): boolean {
+  const version = versionIn(value);
+  return version !== null && version <= journalVersion;
+}
+
+function versionIn(value: object): number | null {
   const version = 'version' in value ? value.version : null;
-  return (
-    typeof version === 'number' && Number.isInteger(version) && version >= 1 && version <= journalVersion
-  );
+  return typeof version === 'number' && Number.isInteger(version) && version >= 1 ? version : null;
+}
+
+/** The format that a line names, known or not; null if it names none. */
+export function versionOf(line: string): number | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null && 'journal' in value ? versionIn(value) : null;
+  } catch {
+    return null;
+  }
 }
 
 function isRunLike(value: unknown): value is Run {

@@ -1,8 +1,9 @@
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { DsaSlurmError, coerceError, systemCode } from '../../base/errors.js';
-import { foldLine, parseLine } from './journal-lines.js';
+import { foldLine, parseLine, versionOf } from './journal-lines.js';
 import type { Run } from './run.js';
 
 /** The content of a journal file. */
@@ -23,6 +24,29 @@ export function journalPath(stateDirectory: string): string {
   return join(stateDirectory, 'journal.jsonl');
 }
 
+/** Maximum bytes of the first line. */
+const formatBytes = 4_096;
+
+/** The format of a journal file, also of a newer one; null if it does not exist, or does not begin with its format. */
+export async function readJournalVersion(path: string): Promise<number | null> {
+  let start = '';
+  try {
+    for await (const piece of createReadStream(path, { encoding: 'utf8', end: formatBytes - 1 }))
+      start += piece;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return null;
+    throw cannotRead(path, error);
+  }
+  return versionOf(start.split('\n')[0] ?? '');
+}
+
+function cannotRead(path: string, cause: unknown): DsaSlurmError {
+  return new DsaSlurmError('files', `The journal ${path} cannot be read: ${coerceError(cause).message}.`, {
+    next: 'Make it readable for this user. Do not remove it: it has the runs that are in flight.',
+    cause,
+  });
+}
+
 /**
  * Reads the runs of a journal file, without changing anything; also safe while a worker writes to it. A missing file has no runs.
  * @throws DsaSlurmError `files` if it cannot be read, or was written by a newer version
@@ -35,10 +59,7 @@ export async function readJournal(path: string): Promise<ReadJournal> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return { runs, damaged, torn: 0, headless: false };
-    throw new DsaSlurmError('files', `The journal ${path} cannot be read: ${coerceError(error).message}.`, {
-      next: 'Make it readable for this user. Do not remove it: it has the runs that are in flight.',
-      cause: error,
-    });
+    throw cannotRead(path, error);
   }
   const lines = text.split('\n');
   const torn = lines.pop() ?? '';

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { replaceFile } from '../../base/replace-file.js';
+import { programVersion } from '../../base/version.js';
 import type { WorkerSnapshot } from '../views/handle.js';
 import type { Lease } from './lease.js';
 import type { StandbyWorker } from '../open/standby.js';
@@ -19,6 +20,8 @@ export const statusEveryMs = 10_000;
 const workerStatus = z.object({
   /** When it was written. */
   at: z.number(),
+  /** Version of the worker; null if it is too old to tell. */
+  version: z.string().nullable().default(null),
   broker: z.object({
     state: z.enum(['connecting', 'consuming', 'paused', 'disconnected', 'closed']),
     trouble: z.string().nullable(),
@@ -40,6 +43,9 @@ const workerStatus = z.object({
 /** The status that a running worker publishes for other processes. Contains no secrets. */
 export type WorkerStatus = z.infer<typeof workerStatus>;
 
+/** Read when the program starts: the package may be replaced while it runs. */
+const runningVersion = programVersion();
+
 /** The status in a snapshot. Pure. */
 export function statusOf(
   { health, jobs }: WorkerSnapshot,
@@ -49,6 +55,7 @@ export function statusOf(
   const { broker, inFlight, trouble } = health;
   return {
     at: now,
+    version: runningVersion,
     broker: { state: broker.state, trouble: broker.trouble },
     jobsAt: jobs.at,
     jobsTrouble: jobs.trouble,

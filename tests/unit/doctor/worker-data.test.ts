@@ -15,6 +15,7 @@ const well: WorkerStatus = {
   jobsTrouble: null,
   inFlight: 2,
   trouble: null,
+  version: '0.2.0',
   standbys: [],
 };
 

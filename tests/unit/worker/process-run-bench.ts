@@ -35,6 +35,8 @@ export interface ProcessRunBenchOptions {
   /** Records of the batch script; the executor's own ones have no directory here. */
   records?: JobRecords;
   task?: Partial<Task>;
+  /** The run as another worker left it, instead of `task` and `events`. */
+  run?: Run;
   /** Called for each event before it is durable. */
   onEvent?: (event: RunEvent) => void;
 }
@@ -73,6 +75,7 @@ export async function openProcessRunBench({
   girderJob = {},
   records,
   task: over = {},
+  run: left,
   onEvent = () => undefined,
 }: ProcessRunBenchOptions): Promise<ProcessRunBench> {
   const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-process-run-'));
@@ -89,7 +92,8 @@ export async function openProcessRunBench({
     state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,
   };
-  const runStore = openRunStore(new Map(), memory, { clock, log, stopping: stop.signal });
+  const known = new Map(left === undefined ? [] : [[left.id, left]]);
+  const runStore = openRunStore(known, memory, { clock, log, stopping: stop.signal });
   const { settings } = loadSettings({
     profile: 'default',
     configDir: dir,
@@ -109,8 +113,9 @@ export async function openProcessRunBench({
   const { name, headers, body } = fixtureTask('g3.docker_run.volumes.json');
   // nothing to upload: the end of the job is the outcome
   const task = someTask({ name, headers: { ...headers, girder_result_hooks: [] }, body, ...over });
-  await runStore.accept({ task, refusal: null });
-  for (const event of events(dir)) await runStore.record(task.id, event);
+  const id = left?.id ?? task.id;
+  if (left === undefined) await runStore.accept({ task, refusal: null });
+  for (const event of events(dir)) await runStore.record(id, event);
   const results: TaskResult[] = [];
   const published: unknown[] = [];
 
@@ -177,12 +182,12 @@ export async function openProcessRunBench({
     calls,
     results,
     published,
-    run: () => runStore.get(task.id),
-    cancel: async (by) => void (await scheduler.requestCancel(task.id, by)),
+    run: () => runStore.get(id),
+    cancel: async (by) => void (await scheduler.requestCancel(id, by)),
     async finished() {
-      scheduler.start(task.id);
+      scheduler.start(id);
       await scheduler.idle();
-      return runStore.get(task.id);
+      return runStore.get(id);
     },
     async close() {
       stop.abort();

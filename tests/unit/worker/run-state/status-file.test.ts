@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { silentLog } from '../../../../src/base/log.js';
+import { programVersion } from '../../../../src/base/version.js';
 import type { WorkerSnapshot } from '../../../../src/worker/views/handle.js';
 import {
   keepStatusFile,
@@ -22,6 +23,7 @@ const status: WorkerStatus = {
   jobsTrouble: 'squeue is silent',
   inFlight: 3,
   trouble: null,
+  version: programVersion(),
   standbys: [{ host: 'login2', pid: 9, since: '2026-11-30' }],
 };
 

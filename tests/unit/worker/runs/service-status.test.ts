@@ -12,6 +12,7 @@ const good: WorkerStatus = {
   jobsTrouble: null,
   inFlight: 3,
   trouble: null,
+  version: '0.2.0',
   standbys: [],
 };
 const judge = (over: Partial<WorkerStatus>, usesSlurm = true) =>
