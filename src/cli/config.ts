@@ -149,14 +149,15 @@ function defineSet(command: Command, context: CliContext): void {
     .description('Validate a value and write it to the profile, which is created if necessary.')
     .argument('<key>', 'such as slurm.partition')
     .argument('[value]', 'text, or - to read it from standard input')
-    .option('--default', 'remove the setting from the profile instead', false);
+    .option('--default', 'remove the setting from the profile instead', false)
+    .option('--json', 'print what was written as JSON', false);
   addExamples(command, [
     ['dsa-slurm config set slurm.time 04:00:00', 'one value'],
     ['dsa-slurm config set broker.url - < url.txt', 'keep a password out of the shell’s history'],
     ['dsa-slurm config set slurm.partition --default', 'back to the default'],
   ]);
   command.action(async (key: string, given: string | undefined) => {
-    const toDefault = command.opts<{ default: boolean }>().default;
+    const { default: toDefault, json } = command.opts<{ default: boolean; json: boolean }>();
     if ((given === undefined) !== toDefault) {
       throw new DsaSlurmError('usage', `Give either a value for ${key}, or --default.`);
     }
@@ -171,6 +172,18 @@ function defineSet(command: Command, context: CliContext): void {
       configDir: configDirectory(context.env),
       values: { [key]: value },
     });
+    const overriding = setting.env.find((name) => (context.env[name] ?? '') !== '');
+    if (json) {
+      const written = toDefault ? null : maskedValue(setting, value);
+      printLine(
+        context.stdout,
+        printableJson(
+          { key, value: written, isDefault: toDefault, path, overriddenBy: overriding ?? null },
+          2,
+        ),
+      );
+      return;
+    }
     const state = toDefault ? 'has its default' : `= ${formatValue(maskedValue(setting, value))}`;
     printLine(context.stdout, `${key} ${state} in ${path}`);
     if (setting.info.secret === true && given !== '-' && !toDefault) {
@@ -179,7 +192,6 @@ function defineSet(command: Command, context: CliContext): void {
         `This password is now in the shell's history. Next time, use: dsa-slurm config set ${key} -`,
       );
     }
-    const overriding = setting.env.find((name) => (context.env[name] ?? '') !== '');
     if (overriding !== undefined) {
       printLine(context.stderr, `The environment variable ${overriding} is set and overrides this value.`);
     }
