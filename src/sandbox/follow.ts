@@ -1,4 +1,5 @@
 import type { JobRow } from '../slurm/job.js';
+import { phaseOf } from '../slurm/states.js';
 import type { RunView, WorkerHandle } from '../worker/views/handle.js';
 import type { DemoCase } from './batch.js';
 import type { FakeGirder } from './fake-girder/index.js';
@@ -7,8 +8,8 @@ import { jobStatus } from './fake-girder/rules.js';
 /** Follows a batch. */
 export interface Follower {
   /**
-   * Resolves with the seconds since the call once every case has ended in Girder and in the worker; rejects when the signal
-   * aborts.
+   * Resolves once every case has ended in Girder and in the worker, and squeue shows the ends of their jobs, which may take a
+   * moment longer. The value is how many seconds after the call the last case had ended. Rejects when the signal aborts.
    */
   done: Promise<number>;
   runOf(demo: DemoCase): RunView | undefined;
@@ -16,6 +17,8 @@ export interface Follower {
   stop(): void;
 }
 
+/** How long after the end of the last case squeue may take to show the ends of the jobs. */
+const lastRowsMs = 5_000;
 const over: readonly number[] = [jobStatus.success, jobStatus.error, jobStatus.canceled];
 
 /**
@@ -44,7 +47,13 @@ export function followBatch({
   let counts = '';
   const started = performance.now();
   const finish = Promise.withResolvers<number>();
-  const end = (): void => finish.resolve((performance.now() - started) / 1_000);
+  let endedAt: number | null = null;
+  const end = (): void => finish.resolve(((endedAt ?? performance.now()) - started) / 1_000);
+  const jobOf = (demo: DemoCase) => jobs.get(runs.get(demo.taskId)?.jobId ?? '');
+  const hasEndedInSlurm = (demo: DemoCase): boolean => {
+    const row = jobOf(demo);
+    return row !== undefined && phaseOf(row.state, row.reason) === 'ended';
+  };
 
   const update = () => {
     const snapshot = handle.snapshot();
@@ -63,7 +72,9 @@ export function followBatch({
       const status = girder.job(demo.girderJobId)?.status ?? 0;
       return !over.includes(status) || runs.get(demo.taskId)?.stage !== 'finished';
     });
-    if (left.length === 0) end();
+    if (left.length > 0) return;
+    endedAt ??= performance.now();
+    if (cases.every(hasEndedInSlurm) || performance.now() - endedAt > lastRowsMs) end();
   };
 
   const unsubscribe = handle.subscribe(update);
@@ -77,7 +88,7 @@ export function followBatch({
   return {
     done: finish.promise,
     runOf: (demo) => runs.get(demo.taskId),
-    jobOf: (demo) => jobs.get(runs.get(demo.taskId)?.jobId ?? ''),
+    jobOf,
     stop() {
       unsubscribe();
       clearInterval(timer);

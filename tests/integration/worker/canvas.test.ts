@@ -96,17 +96,18 @@ async function bothAfter(
     try {
       const wish = make(next, results);
       await publish({ ...wish, options: { ...wish.options, queue, reply_to: results } });
-      const messages: unknown[] = [];
+      // the order across the two queues depends on when they are read
+      const messages: Record<string, unknown[]> = { [next]: [], [results]: [] };
       await lab.until(async () => {
-        for (const name of [next, results]) {
+        for (const [name, received] of Object.entries(messages)) {
           for (let got = await channel.get(name, { noAck: true }); got !== false;) {
-            messages.push(shown(got));
+            received.push(shown(got));
             got = await channel.get(name, { noAck: true });
           }
         }
-        return messages.length >= count;
+        return Object.values(messages).flat().length >= count;
       });
-      return withoutNames(messages);
+      return withoutNames(Object.values(messages).flat());
     } finally {
       for (const name of [next, results]) await channel.deleteQueue(name);
     }
