@@ -630,6 +630,10 @@ describe('images', () => {
     expectFinding(judgeFiles('/i', list, now), status, evidence, fix),
   );
 
+  it('may be missing on a new site, where girder.images says how to add the first one', () => {
+    expectFinding(judgeFiles('/i', [], now, { asksGirder: true }), 'ok', 'no images in /i yet', null);
+  });
+
   it('recognizes a SIF by its header, and a truncated one', async () => {
     const content = Buffer.alloc(sifHeaderBytes + 72);
     content.write('#!/usr/bin/env run-singularity\n', 0);

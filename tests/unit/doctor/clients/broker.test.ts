@@ -124,6 +124,8 @@ describe('rabbitmq', () => {
       'rabbitmqctl -q eval application:get_env(rabbit, consumer_timeout).',
     ]);
     expect(await ask(deliveryTimeout, {}, connected(null))).toMatchObject({ status: 'skip' });
+    const hanging = fakeRun({ rabbitmqctl: { kind: 'timeout', ms: 2_500 } });
+    expect(await ask(deliveryTimeout, { run: hanging }, connected(null))).toMatchObject({ status: 'skip' });
   });
 });
 

@@ -156,6 +156,18 @@ describe("Girder's database", () => {
     });
     expect(JSON.stringify(result)).not.toContain('geheim');
   });
+
+  it('may lack the broker, on Girder 3 as well, which then has it in its environment', async () => {
+    const { settings } = await serve((command, name) =>
+      name === 'find'
+        ? cursor([{ key: 'worker.api_url', value: 'http://girder/api/v1' }])
+        : girderDatabase(command, name),
+    );
+    const { status, evidence } = await ask(storedSettings, { settings });
+    expect(status).toBe('ok');
+    expect(evidence.join('\n')).toContain('GIRDER_SETTING_WORKER_BROKER of Girder 3');
+    expect(evidence.join('\n')).not.toContain('Girder 5 has');
+  });
 });
 
 describe('mongo.jobs', () => {
