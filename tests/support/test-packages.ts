@@ -22,6 +22,8 @@ const testPackages: readonly TestPackage[] = [
   // scrapes a worker
   { name: 'prometheus', probe: ['promtool', '--version'], unit: 'prometheus' },
   { name: 'mandoc', probe: ['dpkg', '-s', 'mandoc'] },
+  // checks the unit files
+  { name: 'systemd', probe: ['systemd-analyze', '--version'] },
   // Debian 11 has no such package: there the plugin comes with slurmdbd
   {
     name: 'slurm-wlm-mysql-plugin',
