@@ -66,7 +66,12 @@ function unknownValue(words: readonly string[]): string | null {
   const following = (flag: string) => words.filter((_, index) => words[index - 1] === flag);
   const keys = [
     ...following('--set').map((pair) => pair.split('=')[0] ?? ''),
-    ...(words[0] === 'config' && ['get', 'set'].includes(words[1] ?? '') ? words.slice(2, 3) : []),
+    ...(words[0] === 'config' && ['get', 'set'].includes(words[1] ?? '')
+      ? words
+          .slice(2)
+          .filter((word) => !word.startsWith('-'))
+          .slice(0, 1)
+      : []),
   ];
   const answers = following('--answer').map((pair) => pair.split('=')[0] ?? '');
   const checks = [...following('--only'), ...following('--skip')];
