@@ -114,12 +114,13 @@ function defineList(command: Command, context: CliContext): void {
   command.action(async () => {
     const filter = await filterOf(command);
     await withRuns(command, context, async ({ view: look }) => {
-      const view = await look();
+      const view = await look({ asksSlurm: true });
       const { renderRuns, renderSource, selectRuns } = await import('../worker/runs/index.js');
       const runs = selectRuns(view.runs, filter);
       if (command.opts<{ json: boolean }>().json) {
-        const { source, worker, damagedLines, orphans } = view;
-        printLine(context.stdout, printableJson({ source, worker, damagedLines, orphans, runs }, 2));
+        const { source, worker, damagedLines, orphans, orphansUnknown } = view;
+        const all = { source, worker, damagedLines, orphans, orphansUnknown, runs };
+        printLine(context.stdout, printableJson(all, 2));
         return;
       }
       if (runs.length > 0) {

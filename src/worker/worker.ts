@@ -240,7 +240,7 @@ export async function createWorker({
     clock,
     log,
   });
-  const orphans = watchOrphans(executor.tracker, runStore, settings.dirs.state, log);
+  const orphans = watchOrphans(executor, runStore, settings.dirs.state, log);
   const apptainer = createApptainer({ run: command, command: settings.apptainer.command });
   const services: WorkerServices = {
     settings,

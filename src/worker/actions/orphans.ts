@@ -1,8 +1,9 @@
+import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { JobRow } from '../../slurm/job.js';
 import { isOwnMark, runKey } from '../../slurm/job-identity.js';
 import { phaseOf } from '../../slurm/states.js';
-import type { Tracker } from '../../slurm/tracker.js';
+import type { Executor } from '../executor/executor.js';
 import type { RunStore } from '../run-state/run-store.js';
 import type { Run } from '../run-state/run.js';
 
@@ -35,9 +36,12 @@ export function orphanSentence(ids: readonly string[]): string {
   return `${ids.length} ${jobs} to no run of this worker, so no result will reach Girder: ${shown}${more}. See: dsa-slurm runs adopt --help`;
 }
 
-/** Watches for orphans. They are reported once two consecutive answers of Slurm contain them. */
+/**
+ * Watches for orphans, which are reported once two consecutive answers of Slurm contain them. An attempt without use is
+ * canceled instead: of a job that Slurm requeued after its analysis had ended and its exit record had ended the run.
+ */
 export function watchOrphans(
-  tracker: Tracker,
+  { tracker, cancel }: Pick<Executor, 'tracker' | 'cancel'>,
   runStore: RunStore,
   stateDirectory: string,
   log: Log,
@@ -45,15 +49,35 @@ export function watchOrphans(
   let suspects: readonly string[] = [];
   let orphans: readonly string[] = [];
   let at = tracker.view().at;
+
+  async function cancelNeedless(jobs: readonly string[]): Promise<void> {
+    log.warn({ jobs }, 'canceling jobs that were requeued after their runs had ended');
+    const { ok, said } = await cancel(jobs);
+    if (!ok) log.error({ jobs, said }, 'requeued jobs that no run needs could not be canceled');
+  }
+
   const stop = tracker.onAnswer((view) => {
     if (view.at === at) return;
     at = view.at;
-    const now = orphanJobs(view.rows, runStore.all(), stateDirectory).map(({ id }) => id);
-    const seen = now.filter((id) => suspects.includes(id));
-    const fresh = seen.filter((id) => !orphans.includes(id));
+    const found = orphanJobs(view.rows, runStore.all(), stateDirectory);
+    const seen = found.filter(({ id }) => suspects.includes(id));
+    const endedByRecord = new Set(jobsEndedByRecord(runStore.all()));
+    const isNeedless = ({ id, state, reason }: JobRow): boolean =>
+      endedByRecord.has(id) && ['waiting', 'held'].includes(phaseOf(state, reason));
+    const needless = seen.filter(isNeedless).map(({ id }) => id);
+    const now = seen.map(({ id }) => id).filter((id) => !needless.includes(id));
+    const fresh = now.filter((id) => !orphans.includes(id));
     if (fresh.length > 0) log.error({ jobs: fresh }, 'Slurm jobs of this worker belong to no run');
-    suspects = now;
-    orphans = seen;
+    suspects = found.map(({ id }) => id);
+    orphans = now;
+    if (needless.length > 0)
+      cancelNeedless(needless).catch((error: unknown) =>
+        log.error({ why: errorLine(error) }, 'no jobs were canceled'),
+      );
   });
   return { trouble: () => (orphans.length === 0 ? null : orphanSentence(orphans)), stop };
+}
+
+function* jobsEndedByRecord(runs: Iterable<Run>): Iterable<string> {
+  for (const { jobId, end } of runs) if (jobId !== null && end?.toldBy === 'record') yield jobId;
 }

@@ -1,14 +1,18 @@
 import type { Clock } from '../../base/clock.js';
+import { createRunner, type RunCommand } from '../../base/command.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
 import type { CommandAnswer, RunView } from '../views/handle.js';
 import type { RemoteWorker } from '../socket/remote-worker.js';
+import { queryJobs } from '../../slurm/commands/squeue.js';
+import { slurmEnvironment } from '../../slurm/environment.js';
+import type { JobRow } from '../../slurm/job.js';
 import { stateText } from '../../slurm/states.js';
 import { orphanJobs } from '../actions/orphans.js';
 import { findWorker } from '../socket/connect.js';
 import type { LiveViews } from '../views/live-views.js';
 import { openOffline } from './offline.js';
-import type { RunsView } from './runs-view.js';
+import type { OrphanView, RunsView } from './runs-view.js';
 import { readOwner, viewJournal } from './view-journal.js';
 
 /** Actions of `dsa-slurm runs`. */
@@ -24,7 +28,8 @@ export interface RunsTargets {
 
 /** Access to all runs: through the worker if it can be reached, otherwise through its journal. */
 export interface Runs {
-  view(): Promise<RunsView>;
+  /** @param options.asksSlurm whether Slurm is asked for orphans while no worker does */
+  view(options?: { asksSlurm: boolean }): Promise<RunsView>;
   /** @throws DsaSlurmError `busy` if a worker that cannot be reached holds the state directory */
   act(kind: RunsAction, targets: RunsTargets): Promise<CommandAnswer>;
   close(): void;
@@ -44,7 +49,13 @@ export async function openRuns(options: RunsOptions): Promise<Runs> {
   const found = await findWorker({ stateDirectory, clock });
   if (found.kind === 'attached') return liveRuns(found.worker, stateDirectory, clock);
   return {
-    view: async () => viewJournal(stateDirectory, clock),
+    async view({ asksSlurm } = { asksSlurm: false }) {
+      const view = await viewJournal(stateDirectory, clock);
+      if (!asksSlurm) return view;
+      if (settings.worker.executor === 'local')
+        return { ...view, orphansUnknown: 'with the executor `local`, only a worker finds them' };
+      return { ...view, ...(await askForOrphans(slurmCommands(options), view.runs, stateDirectory)) };
+    },
     async act(kind, { runs, jobs }) {
       const offline = await openOffline(options);
       try {
@@ -69,11 +80,8 @@ function liveRuns(worker: RemoteWorker, stateDirectory: string, clock: Clock): R
         worker: owner ?? { pid, host: '', since: '' },
         damagedLines: 0,
         runs: [...new Map([...past, ...runs].map((run) => [run.id, run])).values()],
-        orphans: orphanJobs(jobs.rows, runs, stateDirectory).map(({ id, state, key }) => ({
-          jobId: id,
-          state: stateText(state),
-          key: key ?? '',
-        })),
+        orphans: orphanJobs(jobs.rows, runs, stateDirectory).map(orphanView),
+        orphansUnknown: jobs.at === null ? 'Slurm has not answered the worker yet' : null,
         async detail(id) {
           const answer = await worker.runDetail(id);
           return answer.ok ? answer.detail : null;
@@ -83,6 +91,27 @@ function liveRuns(worker: RemoteWorker, stateDirectory: string, clock: Clock): R
     act: async (kind, { runs, jobs }) => worker.act({ kind, runs: [...runs], jobs: [...jobs] }),
     close: () => worker.close(),
   };
+}
+
+function orphanView({ id, state, key }: JobRow): OrphanView {
+  return { jobId: id, state: stateText(state), key: key ?? '' };
+}
+
+/** Slurm's commands in a worker's environment. They are given up soon: somebody waits for the list. */
+function slurmCommands({ settings, env }: RunsOptions): RunCommand {
+  return createRunner({ env: slurmEnvironment(env, settings.slurm.environment), timeoutMs: 5_000 });
+}
+
+/** Asks Slurm itself for orphans, which a worker otherwise finds among the jobs that it polls. */
+export async function askForOrphans(
+  run: RunCommand,
+  runs: readonly RunView[],
+  stateDirectory: string,
+): Promise<Pick<RunsView, 'orphans' | 'orphansUnknown'>> {
+  const answer = await queryJobs(run, { kind: 'mine' });
+  return answer.kind === 'silence'
+    ? { orphans: [], orphansUnknown: answer.why }
+    : { orphans: orphanJobs(answer.rows, runs, stateDirectory).map(orphanView), orphansUnknown: null };
 }
 
 /** Timeout for the list of finished runs, of which a snapshot has only the newest. */

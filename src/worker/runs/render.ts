@@ -112,7 +112,7 @@ function paint(text: string, { stage, outcome, cancelRequested }: RunView, style
 
 /** The lines below the table. */
 export function renderSource(
-  { source, worker, damagedLines, runs, orphans }: RunsView,
+  { source, worker, damagedLines, runs, orphans, orphansUnknown }: RunsView,
   shown: number,
 ): string {
   const all = shown === runs.length ? `${shown}` : `${shown} of ${runs.length}`;
@@ -122,7 +122,9 @@ export function renderSource(
       : `the worker is process ${worker.pid} on ${worker.host}, since ${worker.since}`;
   const damage = damagedLines === 0 ? '' : ` ${damagedLines} lines of the journal cannot be read.`;
   const lost = orphans.length === 0 ? '' : `${orphanSentence(orphans.map(({ jobId }) => jobId))}\n`;
-  return `${all} runs, from the ${source}; ${workerText}.${damage}\n${lost}`;
+  const unknown =
+    orphansUnknown === null ? '' : `Jobs that belong to no run cannot be listed: ${orphansUnknown}.\n`;
+  return `${all} runs, from the ${source}; ${workerText}.${damage}\n${lost}${unknown}`;
 }
 
 /** Everything about one run, as `dsa-slurm runs show` prints it. */

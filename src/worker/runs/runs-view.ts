@@ -20,7 +20,9 @@ export interface RunsView {
   /** Number of unreadable lines of the journal. */
   damagedLines: number;
   runs: readonly RunView[];
-  /** Live Slurm jobs of this worker that belong to no run. Empty without a worker, because Slurm is not queried then. */
+  /** Live Slurm jobs of this worker that belong to no run. */
   orphans: readonly OrphanView[];
+  /** Why orphans are unknown: Slurm was not asked, or did not answer; null if they are known. */
+  orphansUnknown: string | null;
   detail(id: string): Promise<RunDetail | null>;
 }

@@ -21,6 +21,7 @@ export async function viewJournal(stateDirectory: string, clock: Clock): Promise
     damagedLines: damaged.length,
     runs: Array.from(runs.values(), viewOf),
     orphans: [],
+    orphansUnknown: 'Slurm was not asked',
     async detail(id) {
       const run = runs.get(id);
       return run === undefined ? null : runDetail(run, viewOf(run), clock.now());

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { silentLog } from '../../../../src/base/log.js';
 import type { JobRow } from '../../../../src/slurm/job.js';
@@ -40,27 +40,74 @@ test('are the live jobs of this worker that no unfinished run knows', () => {
   expect(orphans.map(({ id }) => id)).toEqual(['2', '3', '8']);
 });
 
-test('are reported once two answers of Slurm contain them, and no longer when they are gone', () => {
+/** Watches for orphans among these runs, with answers of Slurm from the test. */
+function watchAmong(runs: readonly Run[]) {
   const listeners: ((view: TrackedJobs) => void)[] = [];
+  const canceled: string[][] = [];
   let at = 0;
-  const tracker = {
-    view: () => ({ rows: [], at: null, trouble: null }),
-    onAnswer: (listener: (view: TrackedJobs) => void) => {
-      listeners.push(listener);
-      return () => undefined;
+  const executor = {
+    tracker: {
+      view: () => ({ rows: [], at: null, trouble: null }),
+      onAnswer: (listener: (view: TrackedJobs) => void) => {
+        listeners.push(listener);
+        return () => undefined;
+      },
+    },
+    cancel: async (ids: string[]) => {
+      canceled.push(ids);
+      return { ok: true, said: '' };
     },
   };
-  const runStore = { all: () => [] as Run[] } as unknown as RunStore;
-  const watch = watchOrphans(tracker as never, runStore, state, silentLog());
+  const runStore = { all: () => runs } as unknown as RunStore;
+  const watch = watchOrphans(executor as never, runStore, state, silentLog());
   const tell = (view: TrackedJobs): void => listeners[0]?.(view);
-  const answer = (rows: JobRow[]): void => tell({ rows, at: (at += 1), trouble: null });
+  return {
+    ...watch,
+    canceled,
+    answer: (rows: JobRow[]): void => tell({ rows, at: (at += 1), trouble: null }),
+    /** The last answer once more, because the next question went unanswered. */
+    silence: (rows: JobRow[]): void => tell({ rows, at, trouble: 'squeue timed out' }),
+  };
+}
+
+test('are reported once two answers of Slurm contain them, and no longer when they are gone', () => {
+  const { answer, silence, trouble, canceled } = watchAmong([]);
   answer([row('1')]);
-  expect(watch.trouble()).toBeNull();
-  // the same answer once more, because the next question went unanswered
-  tell({ rows: [row('1')], at, trouble: 'squeue timed out' });
-  expect(watch.trouble()).toBeNull();
+  expect(trouble()).toBeNull();
+  silence([row('1')]);
+  expect(trouble()).toBeNull();
   answer([row('1')]);
-  expect(watch.trouble()).toContain('1 Slurm job belongs to no run of this worker');
+  expect(trouble()).toContain('1 Slurm job belongs to no run of this worker');
   answer([]);
-  expect(watch.trouble()).toBeNull();
+  expect(trouble()).toBeNull();
+  expect(canceled).toEqual([]);
+});
+
+const ended = (toldBy: string) =>
+  [{ ...run('run-1', 'finished'), jobId: '1', end: { toldBy } }] as unknown as Run[];
+
+describe('a job that was requeued after its exit record had ended the run', () => {
+  const requeued = row('1', { state: parseJobState('PENDING'), reason: 'BeginTime' });
+
+  test('is canceled once two answers of Slurm show it waiting', () => {
+    const { answer, trouble, canceled } = watchAmong(ended('record'));
+    // squeue may have been asked before the job started
+    answer([requeued]);
+    expect(canceled).toEqual([]);
+    answer([requeued]);
+    expect(canceled).toEqual([['1']]);
+    expect(trouble()).toBeNull();
+  });
+
+  test.each([
+    ['it runs: the controller may not know of its end yet', 'record', row('1')],
+    ['Slurm ended the run', 'squeue', requeued],
+    ['its run was given up', 'nobody', requeued],
+  ])('is reported instead if %s', (_, toldBy, shown) => {
+    const { answer, trouble, canceled } = watchAmong(ended(toldBy));
+    answer([shown]);
+    answer([shown]);
+    expect(canceled).toEqual([]);
+    expect(trouble()).toContain('belongs to no run');
+  });
 });
