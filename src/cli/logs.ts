@@ -7,13 +7,9 @@ import { systemClock } from '../base/clock.js';
 import { DsaSlurmError } from '../base/errors.js';
 import { silentLog } from '../base/log.js';
 import type { Settings } from '../config/index.js';
-import { addExamples, type CliContext } from './context.js';
+import { addExamples, printLine, type CliContext } from './context.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';
 import { untilSignal } from './signals.js';
-
-/** Maximum bytes of the last lines. */
-const maxBytes = 4 * 1024 * 1024;
-const pollMs = 1_000;
 
 /** `dsa-slurm logs`: the log of a run's job, or of the worker. */
 export function define(command: Command, context: CliContext): void {
@@ -30,12 +26,25 @@ export function define(command: Command, context: CliContext): void {
   command.action(async (word: string | undefined) => {
     const { follow, lines = 100 } = command.opts<{ follow: boolean; lines?: number }>();
     const { settings, profile } = await settingsFor(command, context);
-    const path = word === undefined ? ownLog(settings) : await runLog(word, settings, context);
-    context.exitCode = await untilSignal(async (signal) =>
-      path === null
-        ? readJournal(profile, { follow, lines }, context, signal)
-        : printLog(path, { follow, lines }, context, signal),
-    );
+    context.exitCode = await untilSignal(async (signal) => {
+      const { printLog } = await import('../worker/logs/print-log.js');
+      const path = word === undefined ? ownLog(settings) : await runLog(word, settings, signal);
+      if (path === null) return readJournal(profile, { follow, lines }, context, signal);
+      const write = (text: string): void => void context.stdout.write(text);
+      await printLog(path, { follow, lines, write, clock: systemClock, signal });
+      return 0;
+    });
+
+    async function runLog(run: string, settings: Settings, signal: AbortSignal): Promise<string> {
+      const { findRunLog, openRuns } = await import('../worker/runs/index.js');
+      const runs = await openRuns({ settings, env: context.env, clock: systemClock, log: silentLog() });
+      const onWait = (text: string): void => printLine(context.stderr, `dsa-slurm: ${text}`);
+      try {
+        return await findRunLog(runs, run, { follow, onWait, clock: systemClock, signal });
+      } finally {
+        runs.close();
+      }
+    }
   });
 }
 
@@ -48,52 +57,6 @@ function ownLog({ log, dirs }: Settings): string | null {
     null
   );
 }
-
-async function runLog(word: string, settings: Settings, { env }: CliContext): Promise<string> {
-  const { findRun, openRuns } = await import('../worker/runs/index.js');
-  const runs = await openRuns({ settings, env, clock: systemClock, log: silentLog() });
-  try {
-    const view = await runs.view();
-    const found = findRun(view.runs, word);
-    const detail = found === null ? null : await view.detail(found.id);
-    if (detail === null)
-      throw new DsaSlurmError('unknown', `There is no run ${word}.`, { next: 'See: dsa-slurm runs list' });
-    if (detail.logFile === null) {
-      throw new DsaSlurmError('unknown', `Run ${detail.run.id} has no log yet: it is ${detail.run.stage}.`, {
-        next: `See: dsa-slurm runs show ${detail.run.id}`,
-      });
-    }
-    return detail.logFile;
-  } finally {
-    runs.close();
-  }
-}
-
-async function printLog(
-  path: string,
-  { follow, lines }: { follow: boolean; lines: number },
-  { stdout }: CliContext,
-  signal: AbortSignal,
-): Promise<number> {
-  const { readLastLines, readLogPiece, sizeOfLog } = await import('../worker/logs/log-file.js');
-  let offset = await sizeOfLog(path);
-  const last = await readLastLines(path, lines, maxBytes);
-  if (last.length > 0) stdout.write(`${printable(last.join('\n'))}\n`);
-  else if (!follow && !existsSync(path)) {
-    throw new DsaSlurmError('unknown', `The log ${path} does not exist (any more).`);
-  }
-  if (!follow) return 0;
-  while (!signal.aborted) {
-    const piece = await readLogPiece(path, offset);
-    offset = piece.offset;
-    stdout.write(printable(piece.text));
-    if (piece.atEnd) await systemClock.sleep(pollMs, signal);
-  }
-  return 0;
-}
-
-/** The log is written by a container: escape sequences would control the terminal. */
-const printable = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]/gu, '');
 
 async function readJournal(
   profile: string,

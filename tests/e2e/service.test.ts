@@ -1,10 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { lockState } from '../../src/worker/run-state/state-lock.js';
 import { dsaSlurm } from '../support/program.js';
 
 /** Node.js has no datagram sockets of Unix: this one prints what it receives, a line each. */
@@ -41,8 +42,8 @@ afterEach(async () => {
 });
 
 /** A worker that runs jobs on this host and whose RabbitMQ is away, as a service manager starts it. */
-function startService(): { stderr: () => string } {
-  const args = ['worker', '--set', 'worker.executor=local', '--set', `dirs.logs=${root}/logs`];
+function startService(flags = ['--set', 'worker.executor=local']): { stderr: () => string } {
+  const args = ['worker', ...flags, '--set', `dirs.logs=${root}/logs`];
   // what systemd does: JOURNAL_STREAM is the device and inode of standard error
   const script = 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"';
   const child = spawn('/bin/sh', ['-c', script, 'sh', dsaSlurm, ...args], {
@@ -64,13 +65,36 @@ function startService(): { stderr: () => string } {
 
 test('the service manager receives readiness, status, signs of life and the stop', async () => {
   const { stderr } = startService();
-  await vi.waitFor(() => expect(received, stderr()).toMatch(/^READY=1$/m), 60_000);
-  expect(received).toMatch(/^STATUS=0 runs in flight; RabbitMQ: \w+/m);
+  await vi.waitFor(
+    () => expect(received, stderr()).toMatch(/^READY=1\nSTATUS=0 runs in flight; RabbitMQ: \w+/m),
+    60_000,
+  );
   const count = () => received.match(/^WATCHDOG=1$/gm)?.length ?? 0;
   await vi.waitFor(() => expect(count()).toBeGreaterThan(2), 60_000);
   expect(received).not.toContain('STOPPING');
   worker?.kill('SIGTERM');
   await vi.waitFor(() => expect(received).toMatch(/^STOPPING=1$/m), 60_000);
+});
+
+test('a standby is ready while it waits, says so, and reports signs of life', async () => {
+  const state = join(root, 'state');
+  const held = await lockState(state, { leaseSeconds: 20, onLost: (reason) => expect.fail(reason) });
+  try {
+    const { stderr } = startService(['--standby', '--set', `dirs.state=${state}`]);
+    const ready = `READY=1\nSTATUS=standing by for the worker on ${hostname()}\n`;
+    await vi.waitFor(() => expect(received, stderr()).toContain(ready), 60_000);
+    const before = received.match(/^WATCHDOG=1$/gm)?.length ?? 0;
+    await vi.waitFor(
+      () => expect(received.match(/^WATCHDOG=1$/gm)?.length).toBeGreaterThan(before + 1),
+      60_000,
+    );
+    expect(received).not.toMatch(/runs in flight/);
+    worker?.kill('SIGTERM');
+    const [code] = (await once(worker ?? manager, 'close')) as [number | null];
+    expect(code).toBe(0);
+  } finally {
+    await held.release();
+  }
 });
 
 test('lines for the journal begin with their priority', async () => {

@@ -90,6 +90,16 @@ export async function sizeOfLog(path: string): Promise<number> {
   }
 }
 
+/** Tells whether a path still names the same file; null if it names none. */
+export async function inodeOf(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).ino;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
 /** The number of bytes before an incomplete UTF-8 character at the end; invalid bytes count as complete. */
 export function wholeCharacters(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
