@@ -24,6 +24,69 @@ const yogaWithoutFetch = {
   },
 };
 
+/**
+ * Ink measures and parses every line of the screen again for each frame, although most lines were in the frame before. Here it
+ * keeps what these pure functions returned, as its own cache of text sizes does.
+ */
+const inkKeepsLines = {
+  name: 'ink-keeps-lines',
+  transform: {
+    filter: { id: /ink\/build\/(output|render-node-to-output|squash-text-nodes)\.js$/ },
+    handler(code, id) {
+      const changed = inkChanges[id.split('/').at(-1)].reduce((before, [old, fresh]) => {
+        if (!before.includes(old)) throw new Error(`${id} has no longer: ${old}`);
+        return before.replace(old, () => fresh);
+      }, code);
+      return { code: changed, map: null };
+    },
+  },
+};
+
+/** By file of Ink: what is replaced, and by what. */
+const inkChanges = {
+  'output.js': [
+    ['caches = new OutputCaches();', 'caches = keptCaches();'],
+    [
+      'export default class Output {',
+      `let kept = new OutputCaches();
+      const keptCaches = () => {
+        if (kept.styledChars.size > 2048 || kept.widths.size > 4096) kept = new OutputCaches();
+        return kept;
+      };
+      const blank = Object.freeze({ type: 'char', value: ' ', fullWidth: false, styles: [] });
+      export default class Output {`,
+    ],
+    [
+      `row.push({
+                    type: 'char',
+                    value: ' ',
+                    fullWidth: false,
+                    styles: [],
+                });`,
+      'row.push(blank);',
+    ],
+  ],
+  'render-node-to-output.js': [
+    [
+      "import widestLine from 'widest-line';",
+      "import measureText from './measure-text.js'; const widestLine = (text) => measureText(text).width;",
+    ],
+  ],
+  'squash-text-nodes.js': [
+    [
+      "import sanitizeAnsi from './sanitize-ansi.js';",
+      `import QuickLRU from 'quick-lru';
+      import sanitizeLine from './sanitize-ansi.js';
+      const lines = new QuickLRU({ maxSize: 2048 });
+      const sanitizeAnsi = (text) => {
+        let clean = lines.get(text);
+        if (clean === undefined) lines.set(text, (clean = sanitizeLine(text)));
+        return clean;
+      };`,
+    ],
+  ],
+};
+
 /** Packages that stay outside of the bundle and are installed beside it. */
 export const unbundled = [
   'amqplib', // src/celery/amqp/amqplib.ts changes its internals
@@ -40,7 +103,7 @@ export default defineConfig([
     external: [...unbundled, 'react-devtools-core'],
     // React's development build takes twice the time
     transform: { define: { 'process.env.NODE_ENV': JSON.stringify('production') } },
-    plugins: [yogaWithoutFetch],
+    plugins: [yogaWithoutFetch, inkKeepsLines],
     output: { ...output, cleanDir: true },
   },
   {

@@ -117,6 +117,8 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
       close();
     },
   });
+  // before the first frame, which the terminal's echo of a key would scroll; Ink ends the raw mode
+  stdin.setRawMode(true);
   try {
     // screen readers and dumb terminals read line by line, on the main screen
     const isScreenReaderEnabled = env['INK_SCREEN_READER'] === 'true';

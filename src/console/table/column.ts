@@ -19,6 +19,12 @@ export interface CellContext extends ValueContext {
   theme: Theme;
 }
 
+/** What a cell may depend on. */
+interface RowContext extends CellContext {
+  /** Ids of the columns on the screen. */
+  shown: ReadonlySet<string>;
+}
+
 export interface Column<R> {
   id: string;
   title: string;
@@ -42,7 +48,7 @@ export interface Column<R> {
   /** The complete text of a cell, to measure it; absent: every cell fits into the comfortable width. */
   text?(row: R, context: ValueContext): string;
   /** Spans of exactly `width` cells in total. */
-  cell(row: R, width: number, context: CellContext): Span[];
+  cell(row: R, width: number, context: RowContext): Span[];
 }
 
 type ColumnShape = Pick<Column<never>, 'id' | 'title' | 'min' | 'comfortable' | 'priority'> &
@@ -98,6 +104,8 @@ export interface TableLayout<R> {
   placed: readonly PlacedColumn<R>[];
   /** Blank cells between columns. */
   gap: number;
+  /** Ids of the placed columns. */
+  shown: ReadonlySet<string>;
 }
 
 /** Ids of the columns that the operator chose, in order; null: all columns that fit. */
@@ -160,7 +168,7 @@ export function layoutColumns<R>(
   widen(needed);
   widen(({ comfortable }) => comfortable);
   distribute(placed, Math.max(0, rest));
-  return { placed, gap };
+  return { placed, gap, shown: new Set(placed.map(({ column }) => column.id)) };
 }
 
 function total(widths: readonly number[], gap: number): number {

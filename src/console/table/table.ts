@@ -146,8 +146,10 @@ export function defineTable<R extends Item>(definition: TableDefinition<R>): Tab
       const { glyphs } = context.theme;
       const age = stale && isStale(row, lost) ? glyphs.stale : ' ';
       const front = selected ? (marked ? glyphs.both : glyphs.selected) : marked ? glyphs.marked : age;
-      const cells = joinCells(forRow(layoutFor(layout), row), ({ column, width }) =>
-        column.cell(row, width, context),
+      const forThisRow = forRow(layoutFor(layout), row);
+      const { shown } = forThisRow;
+      const cells = joinCells(forThisRow, ({ column, width }) =>
+        column.cell(row, width, { ...context, shown }),
       );
       const faded = isFaded?.(row, context.now) === true;
       return {
@@ -224,15 +226,15 @@ function cachedRows<R extends Item>(draw: Table<R>['row']): Table<R>['row'] {
 }
 
 /** The layout of one row, in which a column may take the room of its left neighbor. */
-function forRow<R>({ placed, gap }: TableLayout<R>, row: R): TableLayout<R> {
+function forRow<R>({ placed, ...others }: TableLayout<R>, row: R): TableLayout<R> {
   const kept: TableLayout<R>['placed'][number][] = [];
   for (const one of placed) {
     const before = kept.at(-1);
     if (before !== undefined && one.column.takesRoomOf?.(row) === before.column.id)
-      kept[kept.length - 1] = { column: one.column, width: before.width + gap + one.width };
+      kept[kept.length - 1] = { column: one.column, width: before.width + others.gap + one.width };
     else kept.push(one);
   }
-  return { placed: kept, gap };
+  return { placed: kept, ...others };
 }
 
 function joinCells<R>(

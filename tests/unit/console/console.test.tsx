@@ -54,9 +54,13 @@ function fakeTerminal() {
   let written = '';
   let typed: string | null = null;
   const raw: boolean[] = [];
+  let writtenBeforeRaw: string | null = null;
   const stdin = Object.assign(new EventEmitter(), {
     isTTY: true,
-    setRawMode: (mode: boolean) => raw.push(mode),
+    setRawMode(mode: boolean) {
+      if (raw.length === 0) writtenBeforeRaw = written;
+      raw.push(mode);
+    },
     setEncoding() {},
     ref() {},
     unref() {},
@@ -84,6 +88,7 @@ function fakeTerminal() {
     stdin,
     stdout,
     raw,
+    writtenBeforeRaw: () => writtenBeforeRaw,
     written: () => written,
     type(text: string) {
       typed = text;
@@ -103,6 +108,8 @@ const restored = (terminal: ReturnType<typeof fakeTerminal>): void => {
   expect(terminal.written().lastIndexOf('\u001B[?25h')).toBeGreaterThan(
     terminal.written().lastIndexOf('\u001B[?25l'),
   );
+  // the echo of a key that is typed early would scroll the first frame
+  expect(terminal.writtenBeforeRaw()).toBe('');
   expect(terminal.raw.at(-1)).toBe(false);
 };
 

@@ -1,3 +1,4 @@
+import type { JobRow } from '../../../slurm/job.js';
 import { formatDateTime, formatSlurmDuration } from '../format.js';
 import { elapsedSeconds, type Row } from '../../state/rows.js';
 import { listedJobs } from '../../state/state.js';
@@ -37,7 +38,16 @@ export const jobsColumns: readonly Column<Row>[] = [
     },
   ),
   textColumn(
-    { id: 'name', title: 'NAME', min: 8, comfortable: 20, grow: 1, priority: 3, sortKey: 'N' },
+    {
+      id: 'name',
+      title: 'NAME',
+      min: 8,
+      comfortable: 20,
+      grow: 1,
+      priority: 6,
+      fillPriority: 2,
+      sortKey: 'N',
+    },
     rowName,
   ),
   textColumn(
@@ -51,18 +61,16 @@ export const jobsColumns: readonly Column<Row>[] = [
     min: 16,
     comfortable: 29,
     grow: 3,
-    priority: 6,
+    priority: 3,
     // the name of the slide stays whole longest
     fillPriority: 1,
     align: 'left',
     sortKey: 'D',
     value: ({ run }) => run?.title ?? null,
     text: ({ run }) => cleanText(run?.title ?? ''),
-    cell({ run, job }, width, { theme: { glyphs } }) {
-      // a job without a run has no title, and a narrow terminal has no user column
-      const [text, tone] =
-        run === null ? [`of ${job.user}`, 'muted' as const] : [run.title ?? '', 'plain' as const];
-      return [span(fitMiddle(cleanText(text), width, glyphs.ellipsis), tone)];
+    cell(row, width, { theme: { glyphs }, shown }) {
+      const text = row.run === null ? insteadOfTitle(row.job, shown) : (row.run.title ?? '');
+      return [span(fitMiddle(cleanText(text), width, glyphs.ellipsis), row.run === null ? 'muted' : 'plain')];
     },
   },
   textColumn(
@@ -152,6 +160,12 @@ export const jobsColumns: readonly Column<Row>[] = [
     },
   ),
 ];
+
+/** What a job without a run shows in place of a title: what no other column on the screen says. */
+function insteadOfTitle({ name, user }: JobRow, shown: ReadonlySet<string>): string {
+  if (!shown.has('name')) return name;
+  return shown.has('user') ? '' : `of ${user}`;
+}
 
 /** A finished row fades after this time. */
 const fadeMs = 60_000;

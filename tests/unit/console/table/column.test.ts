@@ -12,8 +12,8 @@ const shownAt = (width: number, wide = false): string[] =>
 
 describe('layoutColumns', () => {
   test.each([
-    [39, ['state', 'job', 'name', 'elapsed']],
-    [59, ['state', 'job', 'name', 'elapsed', 'nodes']],
+    [39, ['state', 'job', 'title']],
+    [59, ['state', 'job', 'title', 'elapsed', 'nodes']],
     [79, ['state', 'job', 'name', 'title', 'elapsed', 'progress', 'nodes']],
     [199, all.filter((id) => !['cpus', 'memory', 'gpus', 'starts'].includes(id))],
     [299, all],

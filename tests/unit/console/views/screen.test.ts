@@ -75,6 +75,15 @@ describe('the table', () => {
   });
 
   test.each([
+    [59, /backup/u],
+    [79, /backup +of worker/u],
+    [199, /backup(?!.* of worker)/u],
+  ])('tells once what a job without a run is, at %i cells', (width, said) => {
+    const state = stateOf(showing({ jobs: { rows: [fakeJob({ id: '7', name: 'backup' })] } }), width + 1);
+    expect(linesOf(state).find((line) => line.startsWith('▸'))).toMatch(said);
+  });
+
+  test.each([
     [{ rows: [], at: 0, trouble: null }, 'No runs and no jobs: no task has arrived'],
     [{ rows: [], at: null, trouble: null }, 'because Slurm has not answered yet'],
     [{ rows: [], at: null, trouble: 'squeue is missing' }, 'because Slurm has not answered yet'],
