@@ -86,6 +86,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./upgrade.js'),
   },
   {
+    name: 'migrate',
+    summary: 'replace the Python worker: read its setup, drain it, or go back',
+    load: () => import('./migrate.js'),
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell',
     load: () => import('./completion/index.js'),

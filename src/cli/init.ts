@@ -2,22 +2,27 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { packageFile } from '../base/package-file.js';
+import type { PresetSources } from '../wizard/flow/preset-answers.js';
 import { questions } from '../wizard/questions/index.js';
 import { collectPair, readAll, addExamples, type CliContext, type GlobalFlags } from './context.js';
 import { untilSignal } from './signals.js';
 
-interface InitFlags {
-  answers?: string;
-  answer?: Record<string, string>;
-  answersStdin: boolean;
+interface InitFlags extends AnswerFlags {
   from?: string;
   yes: boolean;
   dryRun: boolean;
   printAnswers: boolean;
   generatePasswords: boolean;
+  json: boolean;
+}
+
+/** Values of the options of {@link addAnswerFlags}. */
+export interface AnswerFlags {
+  answers?: string;
+  answer?: Record<string, string>;
+  answersStdin: boolean;
   overwrite: boolean;
   probe: boolean;
-  json: boolean;
 }
 
 export function define(command: Command, context: CliContext): void {
@@ -26,28 +31,15 @@ export function define(command: Command, context: CliContext): void {
       '--from <dir>',
       'propose the values of an existing site in this directory (run.sh, worker.*.cfg, compose file)',
     )
-    .option('--answers <file>', 'read answers from a YAML or JSON file')
-    .option('--answer <key=value>', 'one answer; may be repeated', collectPair)
-    .option(
-      '--answers-stdin',
-      'read answers, including passwords, from standard input: lines of key=value',
-      false,
-    )
     .option('--yes', 'do not ask: use the given answers, and proposals for the others', false)
     .option('--dry-run', 'show what would be written, without writing it', false)
     .option('--print-answers', 'print an answers file for another site, without secrets', false)
     .option('--generate-passwords', 'with --yes: generate missing passwords of new services', false)
-    .option('--overwrite', 'with --yes: overwrite edited files; backups are kept', false)
-    .option('--probe', 'with --yes: first check the directories with a job on the compute nodes', false)
     .option('--json', 'with --yes or --dry-run: print the result as JSON', false);
-  for (const { flag, about, kind, choices } of questions) {
-    if (flag === undefined) continue;
-    const value = kind === 'choice' && choices !== undefined ? 'answer' : kind;
-    command.option(`${flag} <${value}>`, about.replaceAll('`', ''));
-  }
+  addAnswerFlags(command);
   addExamples(command, [
     ['dsa-slurm init', 'answer questions'],
-    ['dsa-slurm init --from /opt/dsa/worker', 'migrate from the Python worker’s run.sh'],
+    ['dsa-slurm init --from /opt/dsa/worker', 'propose the values of the Python worker’s run.sh'],
     ['dsa-slurm init --print-answers > site.yaml', 'save the answers of this site for another one'],
     ['dsa-slurm init --answers site.yaml --yes --dry-run', 'show what they would write'],
     [
@@ -64,12 +56,9 @@ export function define(command: Command, context: CliContext): void {
         profile: flags.profile,
         env,
         program: packageFile('bin/dsa-slurm'),
-        answers: {
-          flags: { ...questionFlags(command), ...flags.answer },
-          file: flags.answers === undefined ? null : await readAnswers(flags.answers),
-          lines: flags.answersStdin ? await readAll(stdin) : null,
-        },
+        answers: await givenAnswers(command, flags, stdin),
         from: flags.from ?? null,
+        migration: null,
         yes: flags.yes,
         dryRun: flags.dryRun,
         json: flags.json,
@@ -84,6 +73,38 @@ export function define(command: Command, context: CliContext): void {
       }),
     );
   });
+}
+
+/** Adds the options that answer questions of init. */
+export function addAnswerFlags(command: Command): void {
+  command
+    .option('--answers <file>', 'read answers from a YAML or JSON file')
+    .option('--answer <key=value>', 'one answer; may be repeated', collectPair)
+    .option(
+      '--answers-stdin',
+      'read answers, including passwords, from standard input: lines of key=value',
+      false,
+    )
+    .option('--overwrite', 'with --yes: overwrite edited files; backups are kept', false)
+    .option('--probe', 'with --yes: first check the directories with a job on the compute nodes', false);
+  for (const { flag, about, kind, choices } of questions) {
+    if (flag === undefined) continue;
+    const value = kind === 'choice' && choices !== undefined ? 'answer' : kind;
+    command.option(`${flag} <${value}>`, about.replaceAll('`', ''));
+  }
+}
+
+/** The answers that the options of {@link addAnswerFlags} give. @throws DsaSlurmError `usage` */
+export async function givenAnswers(
+  command: Command,
+  { answer, answers, answersStdin }: AnswerFlags,
+  stdin: NodeJS.ReadableStream,
+): Promise<Omit<PresetSources, 'env'>> {
+  return {
+    flags: { ...questionFlags(command), ...answer },
+    file: answers === undefined ? null : await readAnswers(answers),
+    lines: answersStdin ? await readAll(stdin) : null,
+  };
 }
 
 /** Answers given as flags, by key of the question. */

@@ -71,6 +71,8 @@ export interface InitAnswers {
   } | null;
   /** How the worker is started. */
   service: 'systemd' | 'script';
+  /** Values of settings without a question, by key, which come from an existing site. */
+  settings?: Readonly<Record<string, unknown>>;
 }
 
 /** Keys of answers that are secrets. */
@@ -98,4 +100,4 @@ export interface PlannedFile {
 type DeepPartial<T> = T extends object ? { [K in keyof T]?: DeepPartial<T[K]> } : T;
 
 /** Incomplete answers. `base`, used only by the wizard, is the directory below which others are proposed. */
-export type Draft = DeepPartial<InitAnswers> & { base?: string | null };
+export type Draft = DeepPartial<Omit<InitAnswers, 'settings'>> & { base?: string | null };

@@ -1,10 +1,22 @@
 import type { RunCommand } from '../base/command.js';
+import type { Applied, Change } from './apply/index.js';
 import type { Detection } from './detect/detect.js';
 import type { SiteProbes } from './detect/site-probes.js';
 import type { PresetAnswers, PresetSources } from './flow/preset-answers.js';
 import type { ImportedSite } from './import/index.js';
 import type { Draft } from './init-answers.js';
+import type { MigrationReview } from './migrate/review.js';
 import type { AnswerStore } from './flow/answer-store.js';
+
+/** What `dsa-slurm migrate from` adds to init. */
+export interface MigrationSteps {
+  /** Called before the files are listed, also with answers that are incomplete. */
+  review: (imported: ImportedSite, draft: Draft) => Promise<MigrationReview>;
+  /** Called with what was written. */
+  onApplied: (changes: readonly Change[], applied: Applied) => Promise<void>;
+  /** Next commands, each with its purpose. */
+  next: readonly (readonly [string, string])[];
+}
 
 export interface InitOptions {
   profile: string;
@@ -15,6 +27,8 @@ export interface InitOptions {
   answers: Omit<PresetSources, 'env'>;
   /** Directory of an existing site whose values are proposed. */
   from: string | null;
+  /** Null: this is init itself. */
+  migration: MigrationSteps | null;
   yes: boolean;
   dryRun: boolean;
   json: boolean;

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { createRunner } from '../base/command.js';
 import { systemClock } from '../base/clock.js';
 import { DsaSlurmError } from '../base/errors.js';
@@ -7,7 +8,7 @@ import { slurmEnvironment } from '../slurm/environment.js';
 import { detect } from './detect/detect.js';
 import { mergeDrafts } from './flow/partial-answers.js';
 import { collectPresets, type PresetAnswers } from './flow/preset-answers.js';
-import { importSite } from './import/index.js';
+import { importSite, type ImportedSite } from './import/index.js';
 import type { Draft } from './init-answers.js';
 import { answersOfProfile, inferBase } from './flow/previous-answers.js';
 import { openSiteProbes } from './detect/open-site-probes.js';
@@ -30,9 +31,9 @@ export async function runInit(options: InitOptions): Promise<number> {
   if (!isInteractive && !yes && !printAnswers && !options.dryRun) {
     throw new DsaSlurmError(
       'usage',
-      'init needs a terminal to ask questions. Use --yes to write files without asking, or --dry-run for a preview.',
+      `${options.migration === null ? 'init' : 'migrate'} needs a terminal to ask questions. Use --yes to write files without asking, or --dry-run for a preview.`,
       {
-        next: 'For all flags, run: dsa-slurm init --help',
+        next: `For all flags, run: dsa-slurm ${options.migration === null ? 'init' : 'migrate from'} --help`,
       },
     );
   }
@@ -41,12 +42,15 @@ export async function runInit(options: InitOptions): Promise<number> {
   const run = createRunner({ env: slurmEnvironment(env, ['XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']) });
   const probes = openSiteProbes({ run });
   if (isInteractive)
-    stdout.write(`dsa-slurm init: sets up the profile "${profile}".\nInspecting this machine …`);
-  const [detected, saved, imported] = await Promise.all([
+    stdout.write(
+      `dsa-slurm ${options.migration === null ? 'init' : 'migrate'}: sets up the profile "${profile}".\nInspecting this machine …`,
+    );
+  const [detected, saved, found] = await Promise.all([
     detect({ run, env, clock: systemClock, probes, signal: options.signal }),
     store.answers(),
     options.from === null ? null : importSite(options.from),
   ]);
+  const imported = found === null || options.migration === null ? found : withNewSubmitScript(found);
   if (isInteractive) stdout.write('\r\u001B[2K');
   const known = inferBase(
     mergeDrafts(
@@ -83,6 +87,22 @@ export async function runInit(options: InitOptions): Promise<number> {
   // loading the prompts takes as long as everything else
   const { runInteractive } = await import('./flow/interactive.js');
   return runInteractive(context);
+}
+
+/**
+ * The Python worker goes on using its batch script, so that a migration must not overwrite it: another one is proposed beside
+ * the directory of the logs, which the compute nodes can read as well.
+ */
+function withNewSubmitScript(site: ImportedSite): ImportedSite {
+  const { submitScript: _, ...dirs } = site.answers.dirs ?? {};
+  const beside = dirs.logs ?? dirs.images;
+  return {
+    ...site,
+    answers: {
+      ...site.answers,
+      dirs: beside === undefined ? dirs : { ...dirs, submitScript: join(dirname(beside), 'dsa-slurm.slurm') },
+    },
+  };
 }
 
 /** An archive whose files exist is not set up again, unless that is asked for (`--deploy`). */

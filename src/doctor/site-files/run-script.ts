@@ -5,6 +5,10 @@ import { readCommands } from './shell-words.js';
 export interface RunScript {
   /** Values by name. */
   values: ReadonlyMap<string, string>;
+  /** Variables whose value only a shell can determine. */
+  unknown: readonly string[];
+  /** Commands with their arguments, without assignments before them. Null: a word that only a shell can determine. */
+  commands: readonly (readonly (string | null)[])[];
   notes: string[];
 }
 
@@ -17,14 +21,16 @@ export function readRunScript(text: string, directory: string): RunScript {
   const values = new Map<string, string>();
   const unknown = new Set<string>();
   const skipped = new Set<string>();
-  const commands = readCommands(text, {
+  const commands: (string | null)[][] = [];
+  const lines = readCommands(text, {
     variable: (name) =>
       unknown.has(name) ? null : (values.get(name) ?? (name === 'HOME' ? homedir() : undefined)),
     substitution: (command) => (isOwnDirectory(command) ? directory : null),
   });
-  for (const words of commands) {
+  for (const words of lines) {
     const exported = words[0]?.text === 'export';
-    for (const { text: word, known } of exported ? words.slice(1) : words) {
+    const parts = exported ? words.slice(1) : words;
+    for (const [index, { text: word, known }] of parts.entries()) {
       const [, name, value] = /^([A-Za-z_]\w{0,127})=(.*)$/s.exec(word) ?? [];
       if (name !== undefined && value !== undefined) {
         // an unknown value also replaces a known one
@@ -35,6 +41,7 @@ export function readRunScript(text: string, directory: string): RunScript {
       } else if (!exported) {
         // a command with its arguments
         skipped.add(known && /^[\w./-]{1,40}$/.test(word) ? word : 'a command');
+        commands.push(parts.slice(index).map((each) => (each.known ? each.text : null)));
         break;
       }
     }
@@ -43,7 +50,7 @@ export function readRunScript(text: string, directory: string): RunScript {
     .slice(0, 20)
     .map((name) => `The value of ${name} cannot be determined without running the script.`);
   if (skipped.size > 0) notes.push(`These commands were not run: ${[...skipped].slice(0, 8).join(', ')}.`);
-  return { values, notes };
+  return { values, unknown: [...unknown], commands, notes };
 }
 
 /** Recognizes `cd "$(dirname "${BASH_SOURCE[0]}")" && pwd` and shorter forms. */

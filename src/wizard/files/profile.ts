@@ -26,6 +26,7 @@ export function profileFile(answers: InitAnswers, configDir: string, before: str
 /** Values by key of setting; undefined: its default. */
 export function settingsOf(answers: InitAnswers): Record<string, unknown> {
   return {
+    ...answers.settings,
     ...Object.fromEntries(
       answeredSettings.map(({ key }) => [key, readAnswer(answers, key) ?? undefined] as const),
     ),

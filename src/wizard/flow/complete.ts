@@ -6,9 +6,14 @@ import { secretAnswers, type Draft, type InitAnswers } from '../init-answers.js'
 
 /**
  * Complete answers, from which files are generated. Those that do not apply are null.
+ * @param settings values of settings without a question, by key
  * @throws DsaSlurmError `usage` if a required one is missing
  */
-export function completeAnswers(draft: Draft, profile: string): InitAnswers {
+export function completeAnswers(
+  draft: Draft,
+  profile: string,
+  settings: InitAnswers['settings'] = {},
+): InitAnswers {
   const { worker, dirs, slurm = {}, apptainer, broker, girder } = draft;
   const deployment = draft.deployment ?? null;
   return {
@@ -51,6 +56,7 @@ export function completeAnswers(draft: Draft, profile: string): InitAnswers {
             adminPassword: required(deployment.adminPassword, 'deployment.adminPassword'),
           },
     service: draft.service ?? 'script',
+    settings,
   };
 }
 

@@ -61,13 +61,21 @@ async function runQuestions(context: InitContext, prompter: Prompter, onAnswer: 
         onAnswer();
       },
     });
-    const answers = completeAnswers(flow.draft, context.profile);
+    const answers = completeAnswers(flow.draft, context.profile, context.imported?.settings);
     const probe = dryRun ? null : await probeStep({ ...context, answers, prompter });
     if (probe?.next === 'change') {
       flow = stepBack(flow) ?? flow;
       continue;
     }
     prompter.print(`\n${style.heading('Your answers')}\n${recapText(flow)}`);
+    const { imported, migration } = context;
+    if (migration !== null && imported !== null) {
+      const { draft } = flow;
+      const { text } = await prompter.busy('Reading the queue', async () =>
+        migration.review(imported, draft),
+      );
+      prompter.print(`\n${text}`);
+    }
     const changes = await planChanges(answers, context.env, context.program);
     if (dryRun) {
       prompter.print(`\n${style.heading('Files')}\n${planText(changes)}\n\n${diffText(changes)}`);
@@ -103,6 +111,7 @@ async function write(
     manifestPath: manifestPath(env, profile),
     decide: (change) => decideEdited(change, prompter),
   });
+  await context.migration?.onApplied(changes, applied);
   await store.saveAnswers(flow);
   await store.deleteProgress();
   const count = applied.written.length;
@@ -116,10 +125,13 @@ async function write(
   const results = await prompter.busy('Checking', async () => runDoctor(answers, context, probed));
   prompter.print(checksText(results));
   prompter.print(`\n${style.heading('Next')}`);
-  const commands = nextCommands(
-    answers,
-    changes.map(({ file }) => file.path),
-  );
+  const commands = [
+    ...nextCommands(
+      answers,
+      changes.map(({ file }) => file.path),
+    ),
+    ...(context.migration?.next ?? []),
+  ];
   prompter.print(nextText(commands));
   const started = await offerStart(context, prompter, answers, results);
   prompter.print(`\n${closingLine({ answers, results, started, commands })}`);

@@ -29,18 +29,21 @@ export async function runNonInteractive(context: InitContext): Promise<number> {
   });
   const warnings = [...(context.imported?.notes ?? []), ...filled.warnings];
   for (const warning of warnings) stderr.write(`${style.careful} ${indented(warning).trimStart()}\n`);
+  const { draft } = filled.flow;
+  const { imported, migration } = context;
+  const reviewed = migration === null || imported === null ? null : await migration.review(imported, draft);
+  if (reviewed !== null) print(reviewed.text);
   if (filled.problems.length > 0) throw problemsError(filled.problems);
 
-  const { draft } = filled.flow;
-  const answers = completeAnswers(draft, profile);
+  const answers = completeAnswers(draft, profile, imported?.settings);
   if (!dryRun) for (const { run } of filled.actions) await run();
   const changes = await planChanges(answers, env, program);
-  print(planText(changes));
+  print(`${reviewed === null ? '' : `\n${style.heading('Files')}\n`}${planText(changes)}`);
   if (dryRun) {
     const diff = diffText(changes);
     if (diff !== '') print(`\n${diff}`);
     for (const { question } of filled.actions) print(`\n${wouldRun(question)}`);
-    if (json) printJson(context, { dryRun, warnings, files: changes.map(fileOf) });
+    if (json) printJson(context, { dryRun, warnings, ...reviewed?.json, files: changes.map(fileOf) });
     return 0;
   }
   const answered = context.probe ? await probeFromNodes({ ...context, answers, show: () => undefined }) : [];
@@ -59,19 +62,24 @@ export async function runNonInteractive(context: InitContext): Promise<number> {
     manifestPath: manifestPath(env, profile),
     decide: () => (context.overwrite ? 'overwrite' : 'keep'),
   });
+  await migration?.onApplied(changes, applied);
   await context.store.saveAnswers({ draft, accepted: context.accepted });
   await context.store.deleteProgress();
   for (const path of applied.kept) {
     stderr.write(`${style.careful} ${path} was edited and is kept (--overwrite replaces it).\n`);
   }
   const results = await runDoctor(answers, context, answered);
-  const next = nextCommands(
-    answers,
-    changes.map(({ file }) => file.path),
-  );
+  const next = [
+    ...nextCommands(
+      answers,
+      changes.map(({ file }) => file.path),
+    ),
+    ...(migration?.next ?? []),
+  ];
   if (json) {
     printJson(context, {
       ...jsonOf(changes, applied, probed),
+      ...reviewed?.json,
       warnings,
       doctor: results,
       next: next.map(([command]) => command),

@@ -41,6 +41,7 @@ export function answersOfEnvironment(
     );
   }
   const apiUrl = text('GIRDER_WORKER_API_URL');
+  const caFile = path('REQUESTS_CA_BUNDLE');
   return {
     answers: defined({
       dirs: defined({
@@ -57,6 +58,7 @@ export function answersOfEnvironment(
       broker: broker ?? undefined,
       girder: defined({
         apiUrl: apiUrl !== undefined && URL.canParse(apiUrl) ? apiUrl.replace(/\/+$/, '') : undefined,
+        caFile,
         // Python treats any text as true
         directPaths: text('GW_DIRECT_PATHS') === undefined ? undefined : true,
       }),
@@ -78,16 +80,33 @@ export function answersOfIni(values: ReadonlyMap<string, string>): ImportedAnswe
   };
 }
 
-/** Answers from `#SBATCH` lines of a submit script. */
-export function answersOfSubmitScript(text: string): ImportedAnswers {
+/** Long names of sbatch's short options, as far as they are settings here. */
+const longNames: Readonly<Record<string, string>> = {
+  p: 'partition',
+  A: 'account',
+  q: 'qos',
+  t: 'time',
+  c: 'cpus-per-task',
+  C: 'constraint',
+};
+
+/** Options and values in `#SBATCH` lines of a submit script. As for sbatch, the last line of an option counts. */
+export function readSbatchLines(text: string): ReadonlyMap<string, string> {
   const options = new Map<string, string>();
   for (const line of text.split('\n').slice(0, 500)) {
-    const [, name, value] = /^#SBATCH\s+--([a-z-]+)[=\s]\s*([^\s"'\\#$`]{1,200})/.exec(line) ?? [];
+    const [, long, short, value] =
+      /^#SBATCH\s+(?:--([a-z-]+)(?:[=\s]\s*|$)|-([A-Za-z])\s*)([^\s"'\\#$`]{0,200})/.exec(line) ?? [];
+    const name = long ?? (short === undefined ? undefined : (longNames[short] ?? short));
     if (name !== undefined && value !== undefined) options.set(name, value);
   }
+  return options;
+}
+
+/** Answers from `#SBATCH` lines. */
+export function answersOfSubmitScript(options: ReadonlyMap<string, string>): ImportedAnswers {
   let answers: Draft = {};
   for (const { setting, option } of siteDefaults) {
-    const text = options.get(option);
+    const text = options.get(option) || undefined;
     const checked = text === undefined ? null : checkValue(setting, parseValue(setting, text));
     if (checked?.ok === true) answers = writeAnswer(answers, setting.key, checked.value as AnswerValue);
   }

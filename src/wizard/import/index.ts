@@ -7,8 +7,17 @@ import {
   answersOfEnvironment,
   answersOfIni,
   answersOfSubmitScript,
+  readSbatchLines,
   type ImportedAnswers,
 } from './answers-of.js';
+import {
+  composeValues,
+  iniValues,
+  optionValues,
+  sbatchValues,
+  scriptValues,
+  type OldValue,
+} from './old-values.js';
 import { readCompose } from '../../doctor/site-files/compose.js';
 import { readEnv } from '../../doctor/site-files/env-file.js';
 import { readSiteFile } from '../../doctor/site-files/read-site-file.js';
@@ -19,6 +28,10 @@ export interface ImportedSite {
   answers: Draft;
   /** Absolute paths of the files that were read. */
   found: string[];
+  /** Everything that these files set, in their order of precedence. Contains secrets. */
+  values: OldValue[];
+  /** Settings without a question, by key. */
+  settings: Readonly<Record<string, unknown>>;
   /** Complete sentences for the operator, without secrets. */
   notes: string[];
 }
@@ -43,6 +56,8 @@ export async function importSite(dir: string): Promise<ImportedSite> {
   const found: string[] = [];
   const notes: string[] = [];
   const parts: ImportedAnswers[] = [];
+  const old: OldValue[] = [];
+  let settings: Record<string, unknown> = {};
   const take = (path: string, part: ImportedAnswers): void => {
     found.push(path);
     parts.push(part);
@@ -52,7 +67,10 @@ export async function importSite(dir: string): Promise<ImportedSite> {
   let submitScript: string | undefined;
   const script = await firstOf(scriptPaths.map((path) => join(directory, path)));
   if (script !== null) {
-    const { values, notes } = readRunScript(script.text, dirname(script.path));
+    const { values, unknown, commands, notes } = readRunScript(script.text, dirname(script.path));
+    const options = optionValues(script.path, commands);
+    old.push(...scriptValues(script.path, values, unknown), ...options.values);
+    settings = options.settings;
     const part = answersOfEnvironment(values, dirname(script.path));
     take(script.path, { answers: part.answers, notes: [...notes, ...part.notes] });
     const submit = values.get('GIRDER_WORKER_SLURM_SUBMIT_SCRIPT');
@@ -67,21 +85,25 @@ export async function importSite(dir: string): Promise<ImportedSite> {
   for (const name of ['worker.local.cfg', 'worker.dist.cfg']) {
     const config = await firstOf(configDirectories.map((place) => join(directory, place, name)));
     if (config === null) continue;
-    take(
-      config.path,
-      seenFromOutside(answersOfIni(readIni(config.text)), services?.has('rabbitmq') === true),
-    );
+    const values = readIni(config.text);
+    old.push(...iniValues(config.path, values));
+    take(config.path, seenFromOutside(answersOfIni(values), services?.has('rabbitmq') === true));
   }
   if (compose !== null) {
+    old.push(...composeValues(compose.path, composePart?.answers ?? {}));
     take(compose.path, composePart ?? { answers: {}, notes: ['This is not a valid compose file.'] });
   }
   if (submitScript !== undefined) {
     const text = await readSiteFile(submitScript);
-    if (text !== null) take(submitScript, answersOfSubmitScript(text));
+    if (text !== null) {
+      const options = readSbatchLines(text);
+      old.push(...sbatchValues(submitScript, options));
+      take(submitScript, answersOfSubmitScript(options));
+    }
   }
   if (found.length === 0)
     notes.push(`No run.sh, worker.local.cfg, worker.dist.cfg or compose file in ${directory}.`);
-  return { answers: mergeDrafts(...parts.map((part) => part.answers)), found, notes };
+  return { answers: mergeDrafts(...parts.map((part) => part.answers)), found, values: old, settings, notes };
 }
 
 /** Drops the host name `rabbitmq`, which is valid only inside the containers; the compose file contains its port. */

@@ -102,6 +102,8 @@ describe('--json', () => {
   // these need no profile, work on a wrong one, or report it in another way; explain reads its message first
   const tolerant = [
     'init',
+    'migrate from',
+    'migrate undo',
     'sandbox',
     'doctor',
     'support-bundle',
