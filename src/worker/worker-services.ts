@@ -68,6 +68,9 @@ export interface WorkerServices {
   readonly stopping: AbortSignal;
 }
 
+/** The dependencies of one stage: it names those that it uses, so that its tests need no others. */
+export type Services<K extends keyof WorkerServices> = Pick<WorkerServices, K>;
+
 /** The run that a stage works on. */
 export interface StageContext {
   readonly id: string;

@@ -8,7 +8,7 @@ import {
 import type { DescribedCli } from '../../apptainer/ingest.js';
 import type { ImageFacts } from '../../apptainer/inspect.js';
 import { isolationOff } from '../job-request/isolation.js';
-import type { WorkerServices } from '../worker-services.js';
+import type { Services } from '../worker-services.js';
 
 export interface FetchRequest {
   /** `example/small:v1` */
@@ -36,7 +36,7 @@ export interface FetchedImage {
  */
 export async function fetchImage(
   { image, sif, pull, key, onOutput, signal }: FetchRequest,
-  { settings, apptainer, imageIngest }: Pick<WorkerServices, 'settings' | 'apptainer' | 'imageIngest'>,
+  { settings, apptainer, imageIngest }: Services<'settings' | 'apptainer' | 'imageIngest'>,
 ): Promise<FetchedImage> {
   const queryImage = async (file: string): Promise<FetchedImage> => {
     const facts = await apptainer.probe(image, file);

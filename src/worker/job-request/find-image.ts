@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { sifFileName } from '../../apptainer/image-name.js';
 import type { ImageFacts } from '../../apptainer/inspect.js';
 import { DsaSlurmError } from '../../base/errors.js';
-import type { WorkerServices } from '../worker-services.js';
+import type { Services } from '../worker-services.js';
 
 /**
  * Finds the SIF of an image and reads its properties.
@@ -11,7 +11,7 @@ import type { WorkerServices } from '../worker-services.js';
  */
 export async function findImage(
   image: string,
-  { settings, apptainer }: WorkerServices,
+  { settings, apptainer }: Services<'settings' | 'apptainer'>,
 ): Promise<{ sif: string; facts: ImageFacts }> {
   const sif = join(
     requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'),

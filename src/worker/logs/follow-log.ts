@@ -3,7 +3,7 @@ import { readLogPiece } from './log-file.js';
 import { createProgressTags } from './progress-tags.js';
 import { withoutRuntimeRemarks } from './runtime-remarks.js';
 import { logOffset } from './log-offsets.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { Services, StageContext } from '../worker-services.js';
 
 /** Longest interval, in milliseconds, at which a log that does not grow is polled. */
 const maxPollMs = 10_000;
@@ -15,7 +15,7 @@ const maxPollMs = 10_000;
  */
 export async function followLog(
   { id, girderJob, stopping }: StageContext,
-  services: WorkerServices,
+  services: Services<'runStore' | 'clock' | 'log' | 'settings'>,
   ended: AbortSignal,
 ): Promise<void> {
   const { runStore, clock, log } = services;

@@ -5,10 +5,12 @@ import { streamsOf, type StreamConnector, type StreamSink } from '../../girder/p
 import { readPiece, sizeOfLog, wholeCharacters } from './log-file.js';
 import { streamOffset } from './log-offsets.js';
 import { createProgressLines } from './progress-lines.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { Services, StageContext } from '../worker-services.js';
 
 /** Longest interval, in milliseconds, at which a file that does not grow is polled. */
 const maxPollMs = 5_000;
+
+type StreamServices = Services<'runStore' | 'clock' | 'log' | 'settings' | 'girderSetup'>;
 
 /**
  * Forwards what the container writes to its pipes and connected streams until `ended` aborts, and then the rest. A stream
@@ -18,7 +20,7 @@ const maxPollMs = 5_000;
 export async function followStreams(
   context: StageContext,
   analysis: Analysis,
-  services: WorkerServices,
+  services: StreamServices,
   ended: AbortSignal,
   onBroken: () => void,
 ): Promise<void> {
@@ -46,7 +48,7 @@ export async function followStreams(
 
 interface Follow {
   context: StageContext;
-  services: WorkerServices;
+  services: StreamServices;
   ended: AbortSignal;
   file: string;
   index: number;

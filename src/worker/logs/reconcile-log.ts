@@ -1,5 +1,5 @@
 import { isInLog } from '../../girder/jobs/log-chunk.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { Services, StageContext } from '../worker-services.js';
 
 /**
  * Finds out whether Girder has the log chunk that an earlier worker was sending when it died, before anything else is
@@ -8,7 +8,7 @@ import type { StageContext, WorkerServices } from '../worker-services.js';
  */
 export async function reconcileLog(
   { id, girderJob, stopping }: StageContext,
-  { runStore }: WorkerServices,
+  { runStore }: Services<'runStore'>,
 ): Promise<void> {
   const run = runStore.get(id);
   if (run === undefined || run.pieceOnItsWay === null) return;

@@ -3,7 +3,7 @@ import type { Executor } from '../executor/executor.js';
 import { readLastLines } from '../logs/log-file.js';
 import { createProgressTags } from '../logs/progress-tags.js';
 import { withoutRuntimeRemarks } from '../logs/runtime-remarks.js';
-import type { JobEnd, Run } from '../run-state/run.js';
+import type { EndedRun } from '../run-state/run-milestones.js';
 
 /** Number of log lines that the reason of a failure quotes. */
 const lastLines = 10;
@@ -17,20 +17,18 @@ export const lastLinesMark = '\nIts last lines were:\n';
  * log.
  */
 export async function failureReason(
-  { jobId, submission }: Run,
-  end: JobEnd,
+  { jobId, submission, end }: EndedRun,
   { jobNoun, owner }: Pick<Executor, 'jobNoun' | 'owner'>,
 ): Promise<string> {
-  const job = `${jobNoun} ${jobId ?? '?'}`;
   if (end.toldBy === 'nobody') {
     return `It is unknown how the analysis ended: ${end.reason}. It counts as failed, and its outputs were not uploaded.`;
   }
-  const facts = [job, `state ${stateText(end.state)}`];
+  const facts = [`${jobNoun} ${jobId}`, `state ${stateText(end.state)}`];
   if (end.reason !== '' && end.reason !== 'None') facts.push(`reason ${end.reason}`);
   if (end.exitCode !== null) facts.push(`exit code ${end.exitCode.code}`);
   if (end.exitCode !== null && end.exitCode.signal !== 0) facts.push(`signal ${end.exitCode.signal}`);
   const reason = `${owner.state(end.state)} (${facts.join(', ')})`;
-  if (end.outcome === 'canceled' || submission === null) return reason;
+  if (end.outcome === 'canceled') return reason;
   const quoted = withoutMarkup(await readLastLines(submission.logFile, 2 * lastLines))
     .slice(-lastLines)
     .map((line) => `  ${line.slice(0, quotedLength)}`)

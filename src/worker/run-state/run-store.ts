@@ -18,6 +18,8 @@ export type NewRunEvent = RunEvent extends infer E ? (E extends RunEvent ? Omit<
 /** All runs of this worker, as in the journal. The only place where a run changes. */
 export interface RunStore {
   get(id: string): Run | undefined;
+  /** @throws Error if there is no such run */
+  mustGet(id: string): Run;
   all(): Iterable<Run>;
   inFlight(): number;
   /** Runs in flight that only wait for an unavailable Girder. */
@@ -74,14 +76,14 @@ export function openRunStore(
     for (const id of finishedIds.splice(0, Math.max(0, finishedIds.length - finishedKept))) runs.delete(id);
   }
 
-  function existing(id: string): Run {
+  function mustGet(id: string): Run {
     const run = runs.get(id);
     if (run === undefined) throw new Error(`no run ${id} in the run store`);
     return run;
   }
 
   function change(id: string, event: RunEvent): Run {
-    const before = existing(id);
+    const before = mustGet(id);
     const after = applyEvent(before, event);
     if (after === before) return before;
     runs.set(id, after);
@@ -141,6 +143,7 @@ export function openRunStore(
 
   return {
     get: (id) => runs.get(id),
+    mustGet,
     all: () => runs.values(),
     inFlight: () => open,
     waitingForGirder: () => waiting,
@@ -191,7 +194,7 @@ export function openRunStore(
     },
     recordVolatile(id, newEvent) {
       const event: RunEvent = { ...newEvent, at: clock.now() };
-      const before = existing(id);
+      const before = mustGet(id);
       const after = change(id, event);
       // progress is frequent and is reported again, so it is not written
       if (after !== before && event.type !== 'progress') journal.appendSoon(id, event);

@@ -1,6 +1,6 @@
 import { errorLine } from '../../base/errors.js';
 import type { Run } from '../run-state/run.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { Services, StageContext } from '../worker-services.js';
 
 /** How often the Girder job is read while a task waits: a cancel without a revoke shows only there. */
 const readEveryMs = 60_000;
@@ -14,7 +14,7 @@ const readEveryMs = 60_000;
 export async function waitUntilDue(
   { id, task }: Run,
   context: StageContext,
-  services: WorkerServices,
+  services: Services<'runStore' | 'clock' | 'log'>,
 ): Promise<NonNullable<Run['cancel']> | null> {
   const { runStore, clock } = services;
   if (task.eta !== null) await waitUntil(Date.parse(task.eta), id, context, services);
@@ -28,7 +28,7 @@ async function waitUntil(
   due: number,
   id: string,
   context: StageContext,
-  services: WorkerServices,
+  services: Services<'clock' | 'log'>,
 ): Promise<void> {
   const { clock, log } = services;
   const isDue = new AbortController();

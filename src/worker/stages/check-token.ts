@@ -4,7 +4,7 @@ import type { Analysis } from '../../girder/protocol/analysis.js';
 import { clientFor } from '../../girder/api/client.js';
 import { expiredAdvice } from '../../girder/api/girder-error.js';
 import type { Run } from '../run-state/run.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { Services, StageContext } from '../worker-services.js';
 
 /** A token that expires sooner than this many milliseconds from now may expire before the outputs are ready. */
 const shortMs = 24 * 60 * 60 * 1_000;
@@ -18,7 +18,7 @@ export async function checkToken(
   run: Run,
   { hooks }: Analysis,
   { girderJob, signal }: StageContext,
-  services: WorkerServices,
+  services: Services<'log' | 'clock' | 'girderSetup'>,
 ): Promise<void> {
   const log = services.log.child({ run: run.id });
   // all tokens of a message are created together, so checking one is enough

@@ -4,10 +4,14 @@ import {
   type UploadOutputsOptions,
 } from '../../girder/transfer/upload-outputs.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
+import { DsaSlurmError } from '../../base/errors.js';
 import { failureReason } from '../reporting/failure-reason.js';
 import { girderKey, withKeyedSlot, type ReleaseWhile } from './limit-concurrency.js';
-import type { Outcome, Run } from '../run-state/run.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import { isStaged, type EndedRun, type StagedRun } from '../run-state/run-milestones.js';
+import type { Outcome } from '../run-state/run.js';
+import type { Services, StageContext } from '../worker-services.js';
+
+type UploadServices = Services<'runStore' | 'girderSetup' | 'transferPatience' | 'lanes'>;
 
 /** How a run ended, and why it did not succeed. */
 export interface RunResult {
@@ -23,17 +27,22 @@ export interface RunResult {
 export async function collect(
   context: StageContext,
   analysis: Analysis,
-  run: Run,
-  services: WorkerServices,
+  run: EndedRun,
+  services: UploadServices & Services<'executor'>,
 ): Promise<RunResult> {
-  const { end, staged } = run;
-  if (end === null || staged === null) throw new Error('outputs are uploaded only after the job has ended');
+  const { end } = run;
   // canceled before or after the job ended: the outputs are not wanted
   if (run.cancel !== null) return { outcome: 'canceled', reason: null };
   // this worker canceled the job, so Slurm's state is not the reason
   if (run.brokenStream !== null) return { outcome: 'failed', reason: run.brokenStream };
   if (end.outcome !== 'succeeded')
-    return { outcome: end.outcome, reason: await failureReason(run, end, services.executor) };
+    return { outcome: end.outcome, reason: await failureReason(run, services.executor) };
+  if (!isStaged(run)) {
+    throw new DsaSlurmError('files', 'The journal of the worker no longer says where the outputs are.', {
+      next: 'Ask the administrator of this worker: its journal is damaged. Then start the analysis again.',
+    });
+  }
+  const { staged } = run;
   await withUploadSlot(analysis, context, run, services, async (options) =>
     uploadOutputs(analysis.hooks, staged, options),
   );
@@ -48,11 +57,11 @@ export async function collect(
 export async function keepArtifacts(
   context: StageContext,
   analysis: Analysis,
-  run: Run,
-  services: WorkerServices,
+  run: StagedRun,
+  services: UploadServices,
 ): Promise<void> {
   const { staged } = run;
-  if (staged === null || run.cancel !== null) return;
+  if (run.cancel !== null) return;
   if (!analysis.hooks.some((hook) => hook.kind === 'jobArtifact' && hook.uploadOnException)) return;
   await withUploadSlot(analysis, context, run, services, async (options) =>
     uploadArtifactsAfterFailure(analysis.hooks, staged, options),
@@ -62,8 +71,8 @@ export async function keepArtifacts(
 async function withUploadSlot(
   { hooks }: Analysis,
   context: StageContext,
-  run: Run,
-  services: WorkerServices,
+  run: StagedRun,
+  services: UploadServices,
   work: (options: UploadOutputsOptions) => Promise<void>,
 ): Promise<void> {
   const key = girderKey(hooks, services.girderSetup(run).apiUrlMap);
@@ -74,8 +83,8 @@ async function withUploadSlot(
 
 function collectOptions(
   { signal, girderJob }: StageContext,
-  run: Run,
-  services: WorkerServices,
+  run: StagedRun,
+  services: UploadServices,
   releaseWhile: ReleaseWhile,
 ): UploadOutputsOptions {
   return {

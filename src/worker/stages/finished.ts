@@ -9,9 +9,10 @@ import { removeLeftovers, removeStaged } from '../../girder/transfer/stage-input
 import { beginRecordFile } from '../../slurm/exit-record.js';
 import { jobStatus } from '../../girder/jobs/transitions.js';
 import { lastLinesMark, quotedLength } from '../reporting/failure-reason.js';
+import type { DecidedRun } from '../run-state/run-milestones.js';
 import type { CancelSource, Run } from '../run-state/run.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
-import { publishFollowUps } from './publish-follow-ups.js';
+import type { Services, StageContext } from '../worker-services.js';
+import { publishFollowUps, type FollowUpServices } from './publish-follow-ups.js';
 
 /**
  * Reports the outcome of the run to Girder and publishes its Celery result, then removes its temporary files. Reporting
@@ -21,12 +22,11 @@ import { publishFollowUps } from './publish-follow-ups.js';
  */
 export async function reportOutcome(
   context: StageContext,
-  run: Run,
-  services: WorkerServices,
+  run: DecidedRun,
+  services: FollowUpServices & Services<'settings' | 'messages' | 'publishResult'>,
   { isResumed }: { isResumed: boolean },
 ): Promise<void> {
   const { outcome, reason } = run;
-  if (outcome === null) throw new Error('a run is reported only after its outcome is decided');
   const log = services.log.child({ run: run.id });
   let reportError: string | null = null;
   let isReported = true;
@@ -117,9 +117,9 @@ const revokeReasons = {
 } as const satisfies Record<CancelSource, string>;
 
 async function publishResults(
-  run: Run,
+  run: DecidedRun,
   children: readonly TaskChild[],
-  services: WorkerServices,
+  services: Services<'publishResult'>,
 ): Promise<void> {
   const result = resultOf(run, children);
   await services.publishResult(run.task, result);
@@ -139,19 +139,19 @@ function tasksNeverStarted({ task, refusal }: Run): NeverStarted[] {
   }
 }
 
-function resultOf({ outcome, reason, cancel }: Run, children: readonly TaskChild[]): TaskResult {
+function resultOf({ outcome, reason, cancel }: DecidedRun, children: readonly TaskChild[]): TaskResult {
   switch (outcome) {
     case 'succeeded':
       return { status: 'SUCCESS', children };
     case 'canceled':
       // no cancel request: the job was canceled on the cluster
       return { status: 'REVOKED', reason: cancel === null ? 'terminated' : revokeReasons[cancel.by] };
-    default:
+    case 'failed':
       return { status: 'FAILURE', message: reason ?? 'The analysis failed.' };
   }
 }
 
-async function cleanUp(run: Run, { settings, log }: WorkerServices): Promise<void> {
+async function cleanUp(run: DecidedRun, { settings, log }: Services<'settings' | 'log'>): Promise<void> {
   const { outcome, staged, submission } = run;
   try {
     if (submission !== null) {

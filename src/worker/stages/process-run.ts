@@ -9,6 +9,7 @@ import { checkToken } from './check-token.js';
 import { followLog } from '../logs/follow-log.js';
 import { reconcileLog } from '../logs/reconcile-log.js';
 import { runFilesOf } from '../reporting/run-files.js';
+import { isDecided, isEnded, isStaged, isSubmitting, type DecidedRun } from '../run-state/run-milestones.js';
 import type { CancelSource, Run } from '../run-state/run.js';
 import { waitUntilDue } from './accepted.js';
 import { collect, keepArtifacts, type RunResult } from './collecting.js';
@@ -17,7 +18,7 @@ import { reportOutcome } from './finished.js';
 import { refusedFollowUps } from './publish-follow-ups.js';
 import { pullImages } from './pull-images.js';
 import { stageInputs } from './staging.js';
-import { submitJob } from './submitting.js';
+import { findSubmitted, submitJob } from './submitting.js';
 import { monitorJob } from './running.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
@@ -30,8 +31,7 @@ import type { StageContext, WorkerServices } from '../worker-services.js';
 export async function processRun(id: string, services: WorkerServices, canceled: AbortSignal): Promise<void> {
   const { runStore, stopping } = services;
   const log = services.log.child({ run: id });
-  const begun = runStore.get(id);
-  if (begun === undefined) throw new Error(`no run ${id} in the run store`);
+  const begun = runStore.mustGet(id);
   const context: StageContext = {
     id,
     girderJob: await services.openGirderJob(begun),
@@ -44,14 +44,9 @@ export async function processRun(id: string, services: WorkerServices, canceled:
       await reconcileLog(context, services);
       await followLog(context, services, AbortSignal.abort());
     }
-    if (begun.outcome === null) {
-      const result = await resolveOutcome(begun, context, services);
-      stopping.throwIfAborted();
-      // a cancel after the last upload counts, too: no other outcome has been reported yet
-      const cancel = runStore.get(id)?.cancel ?? null;
-      await runStore.record(id, { type: 'decided', ...(cancel === null ? result : canceledBy(cancel)) });
-    }
-    await reportOutcome(context, runStore.get(id) ?? begun, services, { isResumed: begun.outcome !== null });
+    const isResumed = isDecided(begun);
+    const decided = isResumed ? begun : await decide(begun, context, services);
+    await reportOutcome(context, decided, services, { isResumed });
   } catch (error) {
     if (stopping.aborted) return;
     // every expected failure has become an outcome by now
@@ -59,6 +54,16 @@ export async function processRun(id: string, services: WorkerServices, canceled:
   } finally {
     context.girderJob.close();
   }
+}
+
+async function decide(begun: Run, context: StageContext, services: WorkerServices): Promise<DecidedRun> {
+  const { runStore } = services;
+  const result = await resolveOutcome(begun, context, services);
+  context.stopping.throwIfAborted();
+  // a cancel after the last upload counts, too: no other outcome has been reported yet
+  const { cancel } = runStore.mustGet(begun.id);
+  const decision = cancel === null ? result : canceledBy(cancel);
+  return { ...(await runStore.record(begun.id, { type: 'decided', ...decision })), ...decision };
 }
 
 async function resolveOutcome(
@@ -69,8 +74,8 @@ async function resolveOutcome(
   try {
     const result = await classifyErrors(begun, context, services);
     if (result.outcome === 'failed' && begun.refusal === null) {
-      const run = services.runStore.get(begun.id) ?? begun;
-      if (run.staged !== null) await keepArtifacts(context, readAnalysis(begun.task), run, services);
+      const run = services.runStore.mustGet(begun.id);
+      if (isStaged(run)) await keepArtifacts(context, readAnalysis(begun.task), run, services);
     }
     return result;
   } catch (error) {
@@ -129,7 +134,7 @@ async function enterPreparation(
   services: WorkerServices,
 ): Promise<() => void> {
   // a run that may have a job is followed at once
-  if (begun.submission !== null || work.kind === 'ingest') return () => undefined;
+  if (isSubmitting(begun) || work.kind === 'ingest') return () => undefined;
   const { args, hooks } = work.analysis;
   const key = girderKey([...args, ...hooks], services.girderSetup(begun).apiUrlMap);
   return services.preparation.enter(key, signal);
@@ -144,7 +149,7 @@ async function processWork(
 ): Promise<RunResult> {
   const answer = await begin(begun, context, services);
   if (answer !== 'go') await services.requestCancel(begun.id, 'girder');
-  let run = services.runStore.get(begun.id) ?? begun;
+  const run = services.runStore.mustGet(begun.id);
   if (begun.stage === 'accepted' && run.retryOf !== null)
     context.girderJob.log(retrySentence(run.retryOf, services));
   void nameOwner(run, work, context, services);
@@ -159,16 +164,18 @@ async function processWork(
       `Ignored Docker options, which Apptainer does not support: ${analysis.ignoredOptions.join(', ')}\n`,
     );
   }
-  // a job that may be in Slurm already keeps its inputs, and must be found before it can be canceled
-  if (run.submission === null) {
-    if (run.cancel !== null) return canceledBy(run.cancel);
-    await checkToken(run, analysis, context, services);
-    run = await stageInputs(context, analysis, run, services);
+  // a job that may be in Slurm already must be found before it can be canceled
+  let submitted = await findSubmitted(context, run, services);
+  if (submitted === null) {
+    const keepsInputs = isSubmitting(run) && isStaged(run);
+    if (!keepsInputs && run.cancel !== null) return canceledBy(run.cancel);
+    if (!keepsInputs) await checkToken(run, analysis, context, services);
+    const staged = keepsInputs ? run : await stageInputs(context, analysis, run, services);
+    submitted = await submitJob(context, analysis, staged, services);
   }
-  if (run.jobId === null) run = await submitJob(context, analysis, run, services);
   leavePreparation();
-  if (run.end === null) run = await monitorJob(context, analysis, services);
-  return collect(context, analysis, run, services);
+  const ended = isEnded(submitted) ? submitted : await monitorJob(context, analysis, submitted, services);
+  return collect(context, analysis, ended, services);
 }
 
 /**

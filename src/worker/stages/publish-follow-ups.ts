@@ -8,13 +8,19 @@ import { buildFollowUps, type FollowUps } from '../../girder/canvas/follow-ups.j
 import { encodeHooks, type FollowUp } from '../../girder/canvas/follow-up.js';
 import { createGirderJobFor, type CreatedGirderJob } from '../../girder/jobs/create-job.js';
 import { createRetries } from '../../girder/api/patience.js';
+import type { DecidedRun } from '../run-state/run-milestones.js';
 import type { Run } from '../run-state/run.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { Services, StageContext } from '../worker-services.js';
 
 /** How long server errors (500) are retried, in milliseconds: Girder may be unable to create this particular job. */
 const serverErrorMs = 15 * 60_000;
 /** Attempts that search for an existing job first: the API address for searches may never answer. */
 const maxSearches = 10;
+
+/** What publishing follow-up tasks needs. */
+export type FollowUpServices = Services<
+  'runStore' | 'clock' | 'log' | 'girderSetup' | 'transferPatience' | 'searchGirderJob' | 'publish'
+>;
 
 const nothing: FollowUps = { messages: [], children: [], errors: [] };
 
@@ -32,10 +38,10 @@ export function refusedFollowUps(task: Task): string[] {
  */
 export async function publishFollowUps(
   context: StageContext,
-  run: Run,
-  services: WorkerServices,
+  run: DecidedRun,
+  services: FollowUpServices,
 ): Promise<FollowUps['children']> {
-  if (run.outcome !== 'succeeded' && run.outcome !== 'failed') return [];
+  if (run.outcome === 'canceled') return [];
   if (run.outcome === 'failed' && wereErrbacksPublished(run, services)) return [];
   const { messages, children } = planFor(run.task, run.outcome);
   const published = new Set(run.followUps.published);
@@ -59,7 +65,7 @@ export async function publishFollowUps(
 }
 
 /** Whether an earlier attempt of this retry has failed: its errbacks were published then. */
-function wereErrbacksPublished({ retryOf }: Run, services: WorkerServices): boolean {
+function wereErrbacksPublished({ retryOf }: Run, services: Services<'runStore'>): boolean {
   if (retryOf === null) return false;
   const before = services.runStore.get(retryOf);
   return before === undefined || before.outcome === 'failed' || wereErrbacksPublished(before, services);
@@ -69,7 +75,7 @@ async function publishOne(
   followUp: FollowUp,
   context: StageContext,
   run: Run,
-  services: WorkerServices,
+  services: FollowUpServices,
 ): Promise<void> {
   const headers = await girderHeaders(followUp, context, run, services);
   const message = taskMessage(followUp, headers, {
@@ -85,7 +91,7 @@ async function girderHeaders(
   followUp: FollowUp,
   context: StageContext,
   run: Run,
-  services: WorkerServices,
+  services: FollowUpServices,
 ): Promise<Record<string, unknown>> {
   const { ownHeaders, hooks } = followUp;
   if (followUp.task.startsWith('celery.')) return { ...ownHeaders };
@@ -115,7 +121,7 @@ async function girderJobFor(
   access: GirderAccess,
   context: StageContext,
   run: Run,
-  services: WorkerServices,
+  services: FollowUpServices,
 ): Promise<CreatedGirderJob | null> {
   const known = run.followUps.girderJobs[followUp.place];
   if (known !== undefined || followUp.girderJob === null) return known ?? null;

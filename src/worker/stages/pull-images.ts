@@ -10,7 +10,7 @@ import { runKey } from '../../slurm/job-identity.js';
 import { requireDirectory } from '../job-request/find-image.js';
 import { fetchImage } from '../images/fetch-image.js';
 import { withQueueSlot } from './limit-concurrency.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { Services, StageContext } from '../worker-services.js';
 import type { RunResult } from './collecting.js';
 
 /**
@@ -18,6 +18,10 @@ import type { RunResult } from './collecting.js';
  * slicer_cli_web cannot read fails the same way every time.
  */
 const serverErrorMs = 5 * 60_000;
+
+type IngestServices = Services<
+  'runStore' | 'settings' | 'apptainer' | 'imageIngest' | 'girderSetup' | 'transferPatience' | 'lanes'
+>;
 
 /**
  * Adds images, as an administrator requested on Girder's page: pulls each, queries its CLIs and registers them. An image
@@ -27,7 +31,7 @@ const serverErrorMs = 5 * 60_000;
 export async function pullImages(
   context: StageContext,
   ingest: Ingest,
-  services: WorkerServices,
+  services: IngestServices,
 ): Promise<RunResult> {
   const { girderJob, signal } = context;
   await services.runStore.record(context.id, { type: 'staging' });
@@ -71,7 +75,7 @@ async function readImage(
   { id, girderJob, signal }: StageContext,
   { pull, folderId }: Ingest,
   image: string,
-  services: WorkerServices,
+  services: IngestServices,
 ): Promise<ImageRegistration> {
   const directory = requireDirectory(services.settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH');
   const sif = join(directory, sifFileName(image));
@@ -93,10 +97,9 @@ async function register(
   { id, girderJob, signal }: StageContext,
   { access: girderAccess }: Ingest,
   registration: ImageRegistration,
-  services: WorkerServices,
+  services: IngestServices,
 ): Promise<void> {
-  const run = services.runStore.get(id);
-  if (run === undefined) throw new Error(`no run ${id} in the run store`);
+  const run = services.runStore.mustGet(id);
   const patience = { ...services.transferPatience(run), serverErrorMs };
   const client = clientFor(girderAccess, { ...services.girderSetup(run), patience });
   await registerImage(client, registration, signal);

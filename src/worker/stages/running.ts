@@ -8,8 +8,9 @@ import { followStreams } from '../logs/follow-streams.js';
 import { followLog } from '../logs/follow-log.js';
 import { waitForOutputFiles } from './wait-for-output-files.js';
 import { reconcileLog } from '../logs/reconcile-log.js';
-import type { JobEnd, Run } from '../run-state/run.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import { currentRun, type EndedRun, type SubmittedRun } from '../run-state/run-milestones.js';
+import type { JobEnd } from '../run-state/run.js';
+import type { Services, StageContext } from '../worker-services.js';
 import { createQueueStatusReporter, type QueueStatusReporter } from '../reporting/queue-status-reporter.js';
 
 /** How long an unknown job is not considered lost: its exit record may be delayed by a slow network file system. */
@@ -21,6 +22,10 @@ const askAgainMs = 15_000;
 /** Longest interval between two scancel calls for one job; a job may need its `KillWait` (30 s) to end. */
 const cancelAgainMs = 40_000;
 
+type MonitorServices = Services<
+  'runStore' | 'clock' | 'log' | 'settings' | 'executor' | 'submitScript' | 'girderSetup'
+>;
+
 /**
  * Follows the job and its log until Slurm reports the end of the job. While Slurm does not answer, this waits. A cancel
  * runs scancel and then waits for the end as for any other job.
@@ -28,12 +33,14 @@ const cancelAgainMs = 40_000;
 export async function monitorJob(
   context: StageContext,
   analysis: Analysis,
-  services: WorkerServices,
-): Promise<Run> {
+  submitted: SubmittedRun,
+  services: MonitorServices,
+): Promise<EndedRun> {
+  const { runStore } = services;
   const ended = new AbortController();
   // a job that waits has no log: nothing need look for one
   const { promise: running, resolve: noteRunning } = Promise.withResolvers<void>();
-  if (mustGet(services, context.id).stage === 'running') noteRunning();
+  if (submitted.stage === 'running') noteRunning();
   const broken = new AbortController();
   const untilEnd = AbortSignal.any([ended.signal, context.stopping]);
   const reconciled = reconcileLog(context, services);
@@ -43,18 +50,25 @@ export async function monitorJob(
   );
   // awaited below; until then a rejection must not count as unhandled
   streams.catch(() => undefined);
-  if (mustGet(services, context.id).brokenStream !== null) broken.abort();
+  if (submitted.brokenStream !== null) broken.abort();
   const unwanted = AbortSignal.any([context.signal, broken.signal]);
-  const cancel = cancelWhenUnwanted(context.id, unwanted, services, untilEnd);
+  const cancel = cancelWhenUnwanted(submitted, unwanted, services, untilEnd);
   try {
-    const reported = await waitForEnd(context, services, noteRunning);
+    const reported = await waitForEnd(context, submitted, services, noteRunning);
     noteRunning();
-    await waitForOutputFiles(context, analysis, reported, services);
+    await waitForOutputFiles(
+      context,
+      analysis,
+      { ...currentRun(runStore, submitted), end: reported },
+      services,
+    );
     ended.abort();
     await Promise.all([log, streams]);
     context.stopping.throwIfAborted();
-    const end = await withRecord(mustGet(services, context.id), reported);
-    return await services.runStore.record(context.id, { type: 'job-ended', end });
+    const run = currentRun(runStore, submitted);
+    const end = await withRecord(run, reported);
+    await runStore.record(run.id, { type: 'job-ended', end });
+    return { ...currentRun(runStore, run), end };
   } finally {
     ended.abort();
     noteRunning();
@@ -66,8 +80,8 @@ export async function monitorJob(
  * Adds what only the exit record knows: what the job used, and that its analysis was signaled because the time limit was near. If
  * the batch script exited before Slurm ended the job, Slurm knows only the exit code.
  */
-async function withRecord({ cancel, jobId, submission }: Run, end: JobEnd): Promise<JobEnd> {
-  const record = submission === null ? null : await readExitRecord(submission.exitRecord);
+async function withRecord({ cancel, jobId, submission }: SubmittedRun, end: JobEnd): Promise<JobEnd> {
+  const record = await readExitRecord(submission.exitRecord);
   if (record === null || record.jobId !== jobId) return end;
   const used = record.usage === null ? end : { ...end, usage: record.usage };
   if (cancel !== null || !record.reachedLimit || !['COMPLETED', 'FAILED'].includes(end.state.base))
@@ -77,16 +91,18 @@ async function withRecord({ cancel, jobId, submission }: Run, end: JobEnd): Prom
 
 async function waitForEnd(
   { id, girderJob, stopping }: StageContext,
-  services: WorkerServices,
+  submitted: SubmittedRun,
+  services: MonitorServices,
   onRunning: () => void,
 ): Promise<JobEnd> {
   const { tracker, owner } = services.executor;
-  const wasShown = mustGet(services, id).waitingReason !== null;
+  const current = (): SubmittedRun => currentRun(services.runStore, submitted);
+  const wasShown = submitted.waitingReason !== null;
   const message = createQueueStatusReporter(
     girderJob,
     owner,
     services.clock,
-    () => mustGet(services, id).progress,
+    () => current().progress,
     wasShown,
   );
   let lostSince: number | null = null;
@@ -96,14 +112,12 @@ async function waitForEnd(
   let answersCountFrom = services.clock.monotonic();
   let judged: number | null = null;
   if (!services.submitScript.writesBeginRecord) tracker.pollSoon();
-  using news = followJob(mustGet(services, id), services, stopping);
+  using news = followJob(submitted, services, stopping);
   for (;;) {
     const { begunAs, record } = await news.next();
     stopping.throwIfAborted();
-    const run = mustGet(services, id);
+    const run = current();
     const { jobId, submission } = run;
-    if (jobId === null || submission === null)
-      throw new Error('a job is monitored only after it was submitted');
     if (record?.jobId === jobId) {
       if (isWholeStory(record, run)) {
         message.ended();
@@ -128,7 +142,7 @@ async function waitForEnd(
     // Slurm may have reused the id for another job
     if (row !== undefined && row.key === submission.key) {
       const end = await readRow(run, row, { girderJob, message }, services);
-      if (mustGet(services, id).stage === 'running') onRunning();
+      if (current().stage === 'running') onRunning();
       if (end !== 'ask') {
         lostSince = null;
         unrecordedSince = null;
@@ -197,11 +211,9 @@ async function waitForEnd(
  * such job exists.
  */
 async function findOther(
-  run: Run,
-  { executor }: WorkerServices,
+  { submission, jobId }: SubmittedRun,
+  { executor }: Services<'executor'>,
 ): Promise<{ jobId: string | null } | 'silence'> {
-  const { submission, jobId } = run;
-  if (submission === null) return { jobId: null };
   const { key, mark, at, exitRecord } = submission;
   const answer = await executor.find({ key, mark, since: at });
   if (answer.kind === 'silence') return 'silence';
@@ -211,10 +223,10 @@ async function findOther(
 
 /** Applies a row of the tracker. Returns the end of the job, null if it goes on, `ask` if the row does not decide. */
 async function readRow(
-  run: Run,
+  run: SubmittedRun,
   row: JobRow,
   { girderJob, message }: { girderJob: GirderJob; message: QueueStatusReporter },
-  services: WorkerServices,
+  services: Services<'runStore' | 'executor'>,
 ): Promise<JobEnd | null | 'ask'> {
   const phase = phaseOf(row.state, row.reason);
   switch (phase) {
@@ -261,8 +273,8 @@ interface JobNews {
 
 /** Follows a run's job: its records, and the tracker's polls, whether they succeed or fail. */
 function followJob(
-  { submission }: Run,
-  { executor }: WorkerServices,
+  { submission }: SubmittedRun,
+  { executor }: Services<'executor'>,
   stopping: AbortSignal,
 ): Disposable & { next(): Promise<JobNews> } {
   const nothing: JobNews = { begunAs: null, record: null };
@@ -274,7 +286,7 @@ function followJob(
   };
   const noteNothing = (): void => add({});
   const endAnswers = executor.tracker.onAnswer(noteNothing);
-  const endRecords = executor.records.watch(submission?.key ?? '', (record) =>
+  const endRecords = executor.records.watch(submission.key, (record) =>
     add(record.kind === 'begin' ? { begunAs: record.jobId } : { record: record.record }),
   );
   stopping.addEventListener('abort', noteNothing, { once: true });
@@ -302,7 +314,7 @@ function followJob(
  * Whether the exit record alone decides how the job ended. Slurm is asked where it may know more: a cancel, a time limit, memory
  * that was exhausted, or another attempt of a job that was requeued.
  */
-function isWholeStory({ undisturbed, reachedLimit, usage }: ExitRecord, run: Run): boolean {
+function isWholeStory({ undisturbed, reachedLimit, usage }: ExitRecord, run: SubmittedRun): boolean {
   const wasRequeued = run.stages.some(
     ({ stage }, index) => stage === 'running' && run.stages[index + 1]?.stage === 'queued',
   );
@@ -321,9 +333,9 @@ function isWholeStory({ undisturbed, reachedLimit, usage }: ExitRecord, run: Run
  * fail, and Slurm may requeue a job that was ending when scancel came.
  */
 async function cancelWhenUnwanted(
-  id: string,
+  submitted: SubmittedRun,
   unwanted: AbortSignal,
-  services: WorkerServices,
+  services: MonitorServices,
   ended: AbortSignal,
 ): Promise<void> {
   await new Promise<void>((resolve) => {
@@ -333,8 +345,8 @@ async function cancelWhenUnwanted(
   });
   let wait = 1_000;
   while (!ended.aborted) {
-    const { jobId, cancel, brokenStream } = mustGet(services, id);
-    if (jobId === null || (cancel === null && brokenStream === null)) return;
+    const { id, jobId, cancel, brokenStream } = currentRun(services.runStore, submitted);
+    if (cancel === null && brokenStream === null) return;
     // an operator's cancel has reached Slurm already, in one scancel for many runs
     const canceledAt = services.executor.canceledAt(jobId);
     const since = canceledAt === null ? cancelAgainMs : services.clock.monotonic() - canceledAt;
@@ -352,10 +364,4 @@ async function cancelWhenUnwanted(
     await services.clock.sleep(answer.ok ? cancelAgainMs : wait, ended);
     wait = Math.min(wait * 2, cancelAgainMs);
   }
-}
-
-function mustGet({ runStore }: WorkerServices, id: string): Run {
-  const run = runStore.get(id);
-  if (run === undefined) throw new Error(`no run ${id} in the run store`);
-  return run;
 }

@@ -2,8 +2,9 @@ import type { Analysis } from '../../girder/protocol/analysis.js';
 import { stageAnalysis } from '../../girder/transfer/stage-inputs.js';
 import { findImage } from '../job-request/find-image.js';
 import { girderKey, withKeyedSlot } from './limit-concurrency.js';
+import type { StagedRun } from '../run-state/run-milestones.js';
 import type { Run } from '../run-state/run.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { Services, StageContext } from '../worker-services.js';
 
 /**
  * Downloads the inputs and creates the volumes, from scratch each time, and records where they are.
@@ -13,8 +14,16 @@ export async function stageInputs(
   context: StageContext,
   analysis: Analysis,
   begun: Run,
-  services: WorkerServices,
-): Promise<Run> {
+  services: Services<
+    | 'runStore'
+    | 'settings'
+    | 'apptainer'
+    | 'girderSetup'
+    | 'transferPatience'
+    | 'privateDirectories'
+    | 'lanes'
+  >,
+): Promise<StagedRun> {
   const { settings, runStore } = services;
   // report a missing image before downloading gigabytes of slides
   await findImage(analysis.image, services);
@@ -34,5 +43,5 @@ export async function stageInputs(
       onProgress: (text) => context.girderJob.log(`${text}\n`),
     });
   });
-  return runStore.record(context.id, { type: 'staged', staged });
+  return { ...(await runStore.record(context.id, { type: 'staged', staged })), staged };
 }

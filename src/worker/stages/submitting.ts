@@ -11,9 +11,33 @@ import { findImage, requireDirectory } from '../job-request/find-image.js';
 import { withQueueSlot } from './limit-concurrency.js';
 import { acceptedJob, planJob, type PlannedJob, type PlanRequest } from '../job-request/plan.js';
 import { commandLines } from '../views/command-lines.js';
+import { isSubmitted, isSubmitting, type StagedRun, type SubmittedRun } from '../run-state/run-milestones.js';
 import type { Run, Submission } from '../run-state/run.js';
 import type { ClearResult, WaitingRefusal } from './submit-gate.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { Services, StageContext } from '../worker-services.js';
+
+/** What the search for a job needs. */
+type LookUpServices = Services<'executor' | 'clock' | 'log'>;
+
+type SubmitServices = LookUpServices &
+  Services<'runStore' | 'settings' | 'apptainer' | 'girderSlurm' | 'submitScript' | 'submitGate' | 'lanes'>;
+
+/**
+ * Finds the job of a run, also if an earlier worker died between the intent and the answer of sbatch.
+ * @returns null once it is certain that there is no job
+ */
+export async function findSubmitted(
+  context: StageContext,
+  run: Run,
+  services: LookUpServices & Services<'runStore'>,
+): Promise<SubmittedRun | null> {
+  if (!isSubmitting(run)) return null;
+  if (isSubmitted(run)) return run;
+  const { submission } = run;
+  const jobId = await lookUp(submission, submission.at, context, services);
+  if (jobId === null) return null;
+  return { ...(await services.runStore.record(run.id, { type: 'submitted', jobId })), submission, jobId };
+}
 
 /**
  * Submits the run to the executor. Exactly one job results: the intent is journaled before sbatch is called, and when it
@@ -23,17 +47,11 @@ import type { StageContext, WorkerServices } from '../worker-services.js';
 export async function submitJob(
   context: StageContext,
   analysis: Analysis,
-  run: Run,
-  services: WorkerServices,
-): Promise<Run> {
+  run: StagedRun,
+  services: SubmitServices,
+): Promise<SubmittedRun> {
   const { runStore } = services;
-  if (run.submission !== null) {
-    // an earlier worker died between the intent and the answer
-    const jobId = await lookUp(run.submission, run.submission.at, context, services);
-    if (jobId !== null) return runStore.record(run.id, { type: 'submitted', jobId });
-  }
-  const staged = run.staged;
-  if (staged === null) throw new Error('a run is submitted only after it was staged');
+  const { staged } = run;
   const girder = await services.girderSlurm.current(context.signal);
   const mark = run.submission?.mark ?? createOwnerMark(services.settings.dirs.state);
   const batch = await prepareBatch({ run, runId: run.id, analysis, staged, girder }, context, services);
@@ -73,14 +91,17 @@ export async function submitJob(
     },
     submitOnce,
   );
-  if (answer.kind === 'submitted') return runStore.record(run.id, { type: 'submitted', jobId: answer.jobId });
+  if (answer.kind === 'submitted') {
+    const { jobId } = answer;
+    return { ...(await runStore.record(run.id, { type: 'submitted', jobId })), submission, jobId };
+  }
   throw new DsaSlurmError('slurm', `Slurm did not accept the job: ${answer.said}`, {
     next: 'Ask the administrator of this worker. The analysis was not started.',
   });
 }
 
 /** Whether Slurm has accepted a job with the same partition, account and QOS before. */
-function hasWorked(target: string, { runStore }: WorkerServices): boolean {
+function hasWorked(target: string, { runStore }: Services<'runStore'>): boolean {
   for (const { jobId, submission } of runStore.all()) {
     if (jobId !== null && submission?.target === target) return true;
   }
@@ -91,7 +112,7 @@ function hasWorked(target: string, { runStore }: WorkerServices): boolean {
 function showWaiting(
   { id, girderJob }: StageContext,
   refusal: WaitingRefusal | null,
-  services: WorkerServices,
+  services: Services<'runStore' | 'executor'>,
 ): void {
   if (refusal === null) {
     girderJob.progress({ message: '' });
@@ -106,7 +127,7 @@ async function lookUp(
   { key, mark, exitRecord }: Submission,
   since: number,
   { stopping }: StageContext,
-  { executor, clock, log }: WorkerServices,
+  { executor, clock, log }: LookUpServices,
 ): Promise<string | null> {
   let wasMissing = false;
   for (let wait = 1_000; ; wait = Math.min(wait * 2, 30_000)) {
@@ -134,9 +155,12 @@ async function lookUp(
 
 /** Plans the job and creates the files and directories that it needs. */
 async function prepareBatch(
-  { run, ...request }: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis; run: Run },
+  {
+    run,
+    ...request
+  }: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis; run: StagedRun },
   { girderJob }: StageContext,
-  services: WorkerServices,
+  services: Services<'settings' | 'apptainer' | 'submitScript'>,
 ): Promise<{ submission: Omit<Submission, 'at'> } & Pick<PlannedJob, 'request' | 'target'>> {
   const { settings, submitScript } = services;
   const logsDir = requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS');

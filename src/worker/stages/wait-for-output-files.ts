@@ -6,8 +6,9 @@ import type { Analysis } from '../../girder/protocol/analysis.js';
 import { missingOutputs } from '../../girder/transfer/upload-outputs.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { sizeOfLog } from '../logs/log-file.js';
-import type { JobEnd, Run } from '../run-state/run.js';
-import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { EndedRun } from '../run-state/run-milestones.js';
+import type { JobEnd } from '../run-state/run.js';
+import type { Services, StageContext } from '../worker-services.js';
 
 /** Interval between two checks, in milliseconds: the first and the longest. */
 const firstWaitMs = 500;
@@ -21,16 +22,15 @@ const maxWaitMs = 5_000;
 export async function waitForOutputFiles(
   { id, signal }: StageContext,
   analysis: Analysis,
-  end: JobEnd,
-  services: WorkerServices,
+  run: EndedRun,
+  services: Services<'clock' | 'log' | 'settings' | 'submitScript'>,
 ): Promise<void> {
-  const { runStore, clock, log, settings } = services;
-  const run = runStore.get(id);
-  if (run === undefined || !endedOnItsOwn(end)) return;
+  const { clock, log, settings } = services;
+  if (!endedOnItsOwn(run.end)) return;
   const until = clock.monotonic() + settings.slurm.lateFilesSeconds * 1_000;
   let isLate = false;
   for (let wait = firstWaitMs; !signal.aborted; wait = Math.min(wait * 2, maxWaitMs)) {
-    const missing = await findMissing(run, analysis, { end, isLate }, services);
+    const missing = await findMissing(run, analysis, isLate, services);
     if (missing === null) return;
     if (clock.monotonic() >= until)
       return log.warn({ run: id, missing }, 'files of the job are not visible on this host');
@@ -46,14 +46,14 @@ function endedOnItsOwn({ outcome, state, exitCode }: JobEnd): boolean {
 }
 
 async function findMissing(
-  run: Run,
+  run: EndedRun,
   analysis: Analysis,
-  { end, isLate }: { end: JobEnd; isLate: boolean },
-  { submitScript, log }: WorkerServices,
+  isLate: boolean,
+  { submitScript, log }: Services<'log' | 'submitScript'>,
 ): Promise<{ what: 'record' | 'log' | 'outputs'; names?: string[] } | null> {
-  const { submission, staged, jobId } = run;
+  const { submission, staged, jobId, end } = run;
   try {
-    if (submission !== null && submitScript.takesArgumentsFile) {
+    if (submitScript.takesArgumentsFile) {
       const record = await readExitRecord(submission.exitRecord);
       if (record?.jobId !== jobId) {
         await readdir(dirname(submission.exitRecord));

@@ -7,7 +7,6 @@ import { silentGirderJob } from '../../../src/girder/jobs/job.js';
 import { openRunStore } from '../../../src/worker/run-state/run-store.js';
 import type { CancelSource } from '../../../src/worker/run-state/run.js';
 import { waitUntilDue } from '../../../src/worker/stages/accepted.js';
-import type { WorkerServices } from '../../../src/worker/worker-services.js';
 import { someTask } from '../../support/tasks.js';
 
 const start = Date.UTC(2026, 10, 23, 10);
@@ -65,11 +64,9 @@ async function setUp(over: Partial<Task>, read: (now: number) => Promise<'cancel
     stopping: stop.signal,
   };
   let isOver = false;
-  const done = waitUntilDue(run, context, { runStore, clock, log } as unknown as WorkerServices).finally(
-    () => {
-      isOver = true;
-    },
-  );
+  const done = waitUntilDue(run, context, { runStore, clock, log }).finally(() => {
+    isOver = true;
+  });
   // looked at when all is played
   done.catch(() => undefined);
   return {

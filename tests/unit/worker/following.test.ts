@@ -7,6 +7,7 @@ import type { CreatedGirderJob } from '../../../src/girder/jobs/create-job.js';
 import { GirderError } from '../../../src/girder/api/girder-error.js';
 import { silentGirderJob } from '../../../src/girder/jobs/job.js';
 import { openRunStore, type NewRunEvent } from '../../../src/worker/run-state/run-store.js';
+import { isDecided } from '../../../src/worker/run-state/run-milestones.js';
 import { publishFollowUps, refusedFollowUps } from '../../../src/worker/stages/publish-follow-ups.js';
 import type { WorkerServices } from '../../../src/worker/worker-services.js';
 import { createTestSetup, sendJson, startScriptedServer } from '../../support/scripted-http.js';
@@ -89,7 +90,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
   };
   const run = () => {
     const found = runStore.get(task.id);
-    if (found === undefined) throw new Error('the run is gone');
+    if (found === undefined || !isDecided(found)) throw new Error('the run is gone');
     return found;
   };
   return {

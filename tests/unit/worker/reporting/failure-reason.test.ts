@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 
 import type { Executor } from '../../../../src/worker/executor/executor.js';
 import { failureReason } from '../../../../src/worker/reporting/failure-reason.js';
-import type { JobEnd, Run } from '../../../../src/worker/run-state/run.js';
+import type { EndedRun } from '../../../../src/worker/run-state/run-milestones.js';
+import type { JobEnd } from '../../../../src/worker/run-state/run.js';
 
 test('the last lines of a short log are those of the program', async () => {
   const logFile = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-reason-')), 'log');
@@ -14,7 +15,6 @@ test('the last lines of a short log are those of the program', async () => {
     logFile,
     "WARNING: passwd file doesn't exist in container, not updating\n<filter-progress>0.5</filter-progress>\nNo such slide\n",
   );
-  const run = { jobId: '7', submission: { logFile } } as unknown as Run;
   const end: JobEnd = {
     outcome: 'failed',
     state: { base: 'FAILED', flags: [] },
@@ -22,11 +22,12 @@ test('the last lines of a short log are those of the program', async () => {
     reason: '',
     toldBy: 'squeue',
   };
+  const run = { jobId: '7', submission: { logFile }, end } as unknown as EndedRun;
   const executor = {
     jobNoun: 'Slurm job',
     owner: { state: () => 'The analysis failed.' },
   } as unknown as Executor;
-  expect(await failureReason(run, end, executor)).toBe(
+  expect(await failureReason(run, executor)).toBe(
     'The analysis failed. (Slurm job 7, state FAILED, exit code 3)\nIts last lines were:\n  No such slide',
   );
 });

@@ -5,7 +5,6 @@ import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
 import { readAnalysis } from '../../../../src/girder/protocol/read-analysis.js';
 import { checkToken } from '../../../../src/worker/stages/check-token.js';
 import { beginRun } from '../../../../src/worker/run-state/run.js';
-import type { WorkerServices } from '../../../../src/worker/worker-services.js';
 import { createTestSetup, sendJson, startScriptedServer } from '../../../support/scripted-http.js';
 import { someTask } from '../../../support/tasks.js';
 import { fixtureTask } from '../../girder/fixtures.js';
@@ -36,7 +35,7 @@ async function check(
     run,
     { ...analysis, ...changes },
     { id: run.id, girderJob, signal, stopping: signal },
-    services as unknown as WorkerServices,
+    services,
   );
   const failure = await done.then(
     () => null,

@@ -46,6 +46,10 @@ function submitted(dir: string): NewRunEvent[] {
   return [...unanswered(dir), { type: 'submitted', jobId: '42' }];
 }
 
+function withoutStaged(events: NewRunEvent[]): NewRunEvent[] {
+  return events.filter(({ type }) => type !== 'staged');
+}
+
 /** A Slurm that has one job of the run, until it is canceled. */
 function slurmWithJob(): (call: Call) => CommandResult {
   let state = 'RUNNING';
@@ -124,6 +128,34 @@ describe('a run whose sbatch was never answered', () => {
     );
     await writeFile(join(dir, 'exit'), 'exit=3\njob=42\nnode=n1\nstart=1\nend=2\n');
     expect(await finished()).toMatchObject({ outcome: 'failed', jobId: '42', end: { toldBy: 'record' } });
+    expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
+  });
+});
+
+describe('a run whose damaged journal lost where its files are', () => {
+  test('follows its job to its end, and then says why the outputs were not uploaded', async () => {
+    const { finished } = await setUp(
+      (call) =>
+        call.file === 'squeue'
+          ? said(squeueLine(call, { JobArrayID: '42', State: 'COMPLETED', Name: jobName('run-1') }))
+          : failed(`no ${call.file} is expected here`),
+      { events: (dir) => withoutStaged(submitted(dir)) },
+    );
+    expect(await finished()).toMatchObject({
+      outcome: 'failed',
+      jobId: '42',
+      end: { outcome: 'succeeded' },
+      reason: expect.stringMatching(
+        /^The journal of the worker no longer says where the outputs are\./,
+      ) as string,
+    });
+  });
+
+  test('is canceled if it has no job', async () => {
+    const { finished, calls } = await setUp((call) => (call.file === 'squeue' ? said('') : noAccounting), {
+      events: (dir) => [...withoutStaged(unanswered(dir)), { type: 'cancel-requested', by: 'girder' }],
+    });
+    expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
     expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
   });
 });

@@ -40,7 +40,7 @@ async function ingest(script: Script) {
   const start = setup.clock.monotonic();
   const services = {
     settings,
-    runStore: { record: async () => undefined, recordVolatile: () => undefined, get: () => ({}) },
+    runStore: { record: async () => undefined, recordVolatile: () => undefined, mustGet: () => ({}) },
     apptainer: { probe: async () => ({ labels: {} }) },
     imageIngest: { clis: async () => [{ name: 'Small', type: 'xml', text: '<executable/>' }] },
     girderSetup: () => setup,

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../../../../src/base/log.js';
 import type { Analysis, OutputHook } from '../../../../src/girder/protocol/analysis.js';
 import { waitForOutputFiles } from '../../../../src/worker/stages/wait-for-output-files.js';
+import type { EndedRun } from '../../../../src/worker/run-state/run-milestones.js';
 import type { JobEnd } from '../../../../src/worker/run-state/run.js';
 import type { StageContext, WorkerServices } from '../../../../src/worker/worker-services.js';
 import { someSettings } from '../../../support/settings.js';
@@ -66,9 +67,9 @@ async function waited(
     submission: { key: 'k', logFile: join(dir, 'log'), exitRecord: join(dir, 'exit'), at: 1 },
     staged: { args: [], argsHoldToken: false, binds: [], ownDirectories: [], volumes: {} },
     outputsDone: [],
-  };
+    end,
+  } as unknown as EndedRun;
   const services = {
-    runStore: { get: () => run },
     log: silentLog(),
     settings: someSettings(),
     submitScript: { path: '/script', takesArgumentsFile: ours, takesTimeWarning: ours, cancelSignal: null },
@@ -86,7 +87,7 @@ async function waited(
     },
   } as unknown as WorkerServices;
   const context = { id: 'run-1', signal: new AbortController().signal } as StageContext;
-  await waitForOutputFiles(context, { hooks } as unknown as Analysis, end, services);
+  await waitForOutputFiles(context, { hooks } as unknown as Analysis, run, services);
   return now / 1_000;
 }
 
