@@ -89,3 +89,18 @@ describe('a run that has not started', () => {
     expect(await rig.slurmJobs(await rig.job(job))).toEqual([]);
   });
 });
+
+test('with `girder.cancelDeleted` off, a run whose job is deleted in Girder continues', async () => {
+  await rig.stopWorker();
+  await rig.startWorker(['--set', 'girder.cancelDeleted=false']);
+  const { job, folder, open } = await rig.wait();
+  await rig.until(async () => hasLine(job, 'line 3\n'));
+  await rig.user.call('DELETE', `job/${job._id}`);
+  await rig.until(async () => {
+    const lines = (await rig.workerLog()).split('\n');
+    return lines.some((line) => line.includes(job._id) && line.includes('accepts no more reports'));
+  });
+  await open();
+  await rig.until(async () => Object.keys(await rig.files(folder)).length > 0);
+  expect(Object.keys(await rig.files(folder))).toEqual(['waited.txt']);
+});
