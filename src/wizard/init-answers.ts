@@ -70,7 +70,7 @@ export interface InitAnswers {
     adminPassword: string;
   } | null;
   /** How the worker is started. */
-  service: 'systemd' | 'script';
+  service: 'systemd' | 'system' | 'script';
   /** Values of settings without a question, by key, which come from an existing site. */
   settings?: Readonly<Record<string, unknown>>;
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { systemCode } from '../../base/errors.js';
 import { configDirectory, profilePath, unitDirectory } from '../../config/paths.js';
@@ -41,6 +42,7 @@ async function planPlaces(profile: string, env: Env, program: string): Promise<P
   return {
     configDir,
     unitDir: unitDirectory(env),
+    user: accountName(),
     program,
     environment: Object.fromEntries(
       passedVariables.flatMap((name) => {
@@ -50,6 +52,17 @@ async function planPlaces(profile: string, env: Env, program: string): Promise<P
     ),
     profileText: await textOf(profilePath(configDir, profile)),
   };
+}
+
+/** The number if there is no name, or one that systemd does not take as it is. */
+function accountName(): string {
+  try {
+    const { username } = userInfo();
+    if (/^[A-Za-z_][\w.-]*$/.test(username)) return username;
+  } catch {
+    // an account from a directory service that is away
+  }
+  return String(process.getuid?.() ?? 0);
 }
 
 async function textOf(path: string): Promise<string | null> {

@@ -12,6 +12,8 @@ export interface ServiceContext {
   configDir: string;
   /** Directory of the user's systemd units: `~/.config/systemd/user`. */
   unitDir: string;
+  /** Name or number of the account that runs the worker. */
+  user: string;
   /** Absolute path of the program `dsa-slurm`. */
   program: string;
   /** Variables that the worker needs from the operator's environment: `PATH`, `SLURM_CONF`, … No secrets. */
@@ -42,7 +44,7 @@ export function submitScript({ dirs, slurm }: InitAnswers): PlannedFile {
   };
 }
 
-/** A systemd user unit, or a script for machines without one. */
+/** A systemd unit of the user or of the system, or a script for machines without one. */
 export function serviceFile({ profile, service, worker }: InitAnswers, place: ServiceContext): PlannedFile {
   const environment = Object.entries(place.environment)
     // a line break would end the line in the generated file
@@ -50,22 +52,45 @@ export function serviceFile({ profile, service, worker }: InitAnswers, place: Se
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const suffix = profile === 'default' ? '' : `-${profile}`;
   switch (service) {
-    case 'systemd': {
+    case 'systemd':
+    case 'system': {
       const unit = unitName(profile);
+      const isSystem = service === 'system';
+      // only root can write where systemd reads it
+      const path = join(isSystem ? place.configDir : place.unitDir, unit);
       return {
-        path: join(place.unitDir, unit),
+        path,
         mode: 0o644,
         content: render(readTemplate('worker/dsa-slurm.service.tmpl'), {
           profile,
-          unit,
+          start: (isSystem
+            ? [
+                `sudo install -m 0644 ${path} /etc/systemd/system/${unit}`,
+                'sudo systemctl daemon-reload',
+                `sudo systemctl enable --now ${unit}`,
+                `journalctl -u ${unit} -f`,
+              ]
+            : [
+                'systemctl --user daemon-reload',
+                `systemctl --user enable --now ${unit}`,
+                'loginctl enable-linger        so that it runs on when you log out',
+                `journalctl --user -u ${unit} -f`,
+              ]
+          )
+            .map((line) => `#   ${line}`)
+            .join('\n'),
           program: systemdArgument(place.program),
           // no standby: jobs on this host end with it
           standby: worker.executor === 'local' ? '' : ' --standby',
-          environment: environment
-            .map(([name, value]) => `Environment=${systemdWord(`${name}=${value}`)}`)
-            .join('\n'),
+          environment: [
+            ...(isSystem ? [`User=${place.user}`] : []),
+            ...environment.map(([name, value]) => `Environment=${systemdWord(`${name}=${value}`)}`),
+          ].join('\n'),
+          target: isSystem ? 'multi-user.target' : 'default.target',
         }),
-        purpose: 'Systemd user unit that runs the worker.',
+        purpose: isSystem
+          ? 'Systemd system unit that runs the worker; an administrator installs it.'
+          : 'Systemd user unit that runs the worker.',
       };
     }
     case 'script': {

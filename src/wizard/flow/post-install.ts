@@ -5,6 +5,7 @@ import type { ProbeAnswer } from '../../doctor/probe/probe-job.js';
 import { recordProbes } from '../../doctor/probe/probe-record.js';
 import { systemClock } from '../../base/clock.js';
 import type { RunCommand } from '../../base/command.js';
+import { shellWord } from '../../base/shell-text.js';
 import { join } from 'node:path';
 import { isLocal } from './partial-answers.js';
 import { findingText } from '../probe.js';
@@ -83,6 +84,8 @@ export function nextCommands(answers: InitAnswers, written: readonly string[]): 
   const named = profile === 'default' ? '' : ` --profile ${profile}`;
   const script = written.find((path) => /\/run(-[\w.-]+)?\.sh$/.test(path));
   const unit = `dsa-slurm${profile === 'default' ? '' : `-${profile}`}`;
+  const systemUnit =
+    service === 'system' ? written.find((path) => path.endsWith(`/${unit}.service`)) : undefined;
   return [
     ...(deployment === null
       ? []
@@ -90,9 +93,22 @@ export function nextCommands(answers: InitAnswers, written: readonly string[]): 
           [join(deployment.directory, 'start.sh'), 'start the Digital Slide Archive'],
           [`less ${join(deployment.directory, '.env')}`, 'contains the password of the user "admin"'],
         ] satisfies [string, string][])),
+    ...(systemUnit === undefined
+      ? []
+      : ([
+          [
+            `sudo install -m 0644 ${shellWord(systemUnit)} /etc/systemd/system/${unit}.service`,
+            'as an administrator',
+          ],
+        ] satisfies [string, string][])),
     service === 'systemd'
       ? [`systemctl --user enable --now ${unit}`, 'start the worker now and at each login']
-      : [script ?? `dsa-slurm${named} worker`, 'start the worker'],
+      : service === 'system'
+        ? [
+            `sudo systemctl daemon-reload && sudo systemctl enable --now ${unit}`,
+            'start the worker now and at each boot',
+          ]
+        : [script ?? `dsa-slurm${named} worker`, 'start the worker'],
     ...(service === 'systemd'
       ? [['loginctl enable-linger', 'keep it running while you are logged out'] as [string, string]]
       : []),

@@ -24,7 +24,8 @@ export async function offerStart(
   answers: InitAnswers,
   results: readonly CheckResult[],
 ): Promise<StartedWorker> {
-  if (answers.deployment !== null) return null;
+  // the administrator starts a system service
+  if (answers.deployment !== null || answers.service === 'system') return null;
   const { settings } = loadSettings({ profile, flags: {}, env });
   const found = await findWorker({ stateDirectory: settings.dirs.state, readOnly: true });
   if (found.kind === 'attached') {

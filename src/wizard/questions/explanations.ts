@@ -102,5 +102,7 @@ export const explanations: Readonly<Record<string, Explanation>> = {
     why: 'The doctor can then see jobs that Girder lost. The worker does not use it.',
     example: 'mongodb://localhost:27017/girder',
   },
-  service: { why: 'systemd starts the worker again after a crash and after a reboot.' },
+  service: {
+    why: 'systemd starts the worker again after a crash and after a reboot. A user service needs no administrator, but lingering; a system service runs without a login.',
+  },
 };

@@ -188,11 +188,13 @@ export const serviceQuestions: readonly Question[] = [
     key: 'service',
     section: 'Running the worker',
     message: 'How is the worker started?',
-    about: '`systemd`: as a user service; `script`: with a script, run.sh.',
+    about:
+      '`systemd`: as a user service; `system`: as a system service, which an administrator installs; `script`: with a script, run.sh.',
     kind: 'choice',
     flag: '--service',
     choices: (_draft, { systemd }) => [
       { value: 'systemd', name: `systemd user service${systemd.found ? '' : ' (not available here)'}` },
+      { value: 'system', name: 'systemd system service, which an administrator installs' },
       { value: 'script', name: 'a script (run.sh) that I start myself' },
     ],
     proposal: (_draft, { systemd }) => (systemd.found ? 'systemd' : 'script'),

@@ -178,12 +178,14 @@ async function nextCommands(
   if (!restart.safe || running === null || restart.needed === false) return install;
   const isHere = running.host === hostname();
   const own = unitName(profile);
-  const system = `dsa-slurm@${profile}.service`;
+  const systemUnits = '/etc/systemd/system';
   const commands = (await isThere(join(unitDirectory(env), own)))
     ? [`systemctl --user restart ${own}`]
-    : (await isThere('/etc/systemd/system/dsa-slurm@.service'))
-      ? [`sudo systemctl restart ${system}`]
-      : [`kill -TERM ${running.pid}`, `${program} worker`];
+    : (await isThere(join(systemUnits, own)))
+      ? [`sudo systemctl restart ${own}`]
+      : (await isThere(join(systemUnits, 'dsa-slurm@.service')))
+        ? [`sudo systemctl restart dsa-slurm@${profile}.service`]
+        : [`kill -TERM ${running.pid}`, `${program} worker`];
   return [...(isHere ? [] : [`ssh ${running.host}`]), ...commands, `${program} doctor`];
 }
 

@@ -69,6 +69,7 @@ export const siteSecrets = [
 export const sitePlaces: PlanContext = {
   configDir: '/home/dsa/.config/dsa-slurm',
   unitDir: '/home/dsa/.config/systemd/user',
+  user: 'dsa',
   program: '/opt/dsa-slurm/bin/dsa-slurm',
   environment: { PATH: '/opt/slurm/bin:/usr/bin:/bin', SLURM_CONF: '/etc/slurm/slurm.conf' },
   profileText: null,

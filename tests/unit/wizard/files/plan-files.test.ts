@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadSettings } from '../../../../src/config/index.js';
 import { answersOfProfile } from '../../../../src/wizard/flow/previous-answers.js';
+import { nextCommands } from '../../../../src/wizard/flow/post-install.js';
 import { planFiles } from '../../../../src/wizard/files/index.js';
 import type { PlannedFile, InitAnswers } from '../../../../src/wizard/init-answers.js';
 import { deployment, siteAnswers, siteKinds, sitePlaces, siteSecrets } from '../site.js';
@@ -111,7 +112,7 @@ it('the order of answers does not change the files', () => {
       password: secret,
       tls: fc.constant(false),
     }),
-    service: fc.constantFrom('systemd' as const, 'script' as const),
+    service: fc.constantFrom('systemd' as const, 'system' as const, 'script' as const),
     deployment: fc.option(
       fc.record({
         flavour: fc.constantFrom('forked' as const, 'stock' as const),
@@ -232,6 +233,24 @@ describe('the service', () => {
     local.worker.executor = 'local';
     expect(named(planFiles(local, places), 'dsa-slurm.service').content).toContain('default worker\n');
     expect(unit).toContain(String.raw`Environment="PATH=/a b:/c\"d%%e"`);
+  });
+
+  it('is a system unit, which runs as this user and is left to an administrator', () => {
+    const answers = siteAnswers({ service: 'system', profile: 'lab' });
+    const unit = named(planFiles(answers, sitePlaces), 'dsa-slurm-lab.service');
+    expect(unit.path).toBe(`${sitePlaces.configDir}/dsa-slurm-lab.service`);
+    expect(unit.content).toMatch(/^User=dsa$/m);
+    expect(unit.content).toMatch(/^WantedBy=multi-user\.target$/m);
+    expect(unit.content).toContain('#   sudo systemctl enable --now dsa-slurm-lab.service\n');
+    expect(unit.content).not.toContain('--user');
+    expect(
+      nextCommands(answers, [unit.path])
+        .map(([command]) => command)
+        .slice(0, 2),
+    ).toEqual([
+      `sudo install -m 0644 ${unit.path} /etc/systemd/system/dsa-slurm-lab.service`,
+      'sudo systemctl daemon-reload && sudo systemctl enable --now dsa-slurm-lab',
+    ]);
   });
 
   it('is a script for each profile without systemd', () => {
