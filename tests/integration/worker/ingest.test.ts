@@ -139,11 +139,13 @@ test('images can be pulled in a Slurm job', async () => {
   expectStatus(job, status.success);
   // it does not wait in a queue, so it reports at once
   expect(statuses(job)).toEqual([1, status.running, status.success]);
-  const jobs = await lab.command('squeue', [
-    '--me',
-    '--states=all',
-    '--noheader',
-    '--Format=Name:100,State:20',
-  ]);
-  expect(jobs.kind === 'exited' && jobs.stdout).toMatch(/^dsa-slurm-ingest-\S+ +COMPLETED/m);
+  await lab.until(async () => {
+    const jobs = await lab.command('squeue', [
+      '--me',
+      '--states=all',
+      '--noheader',
+      '--Format=Name:100,State:20',
+    ]);
+    return jobs.kind === 'exited' && /^dsa-slurm-ingest-\S+ +COMPLETED/m.test(jobs.stdout);
+  });
 });

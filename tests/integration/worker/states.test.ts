@@ -143,6 +143,15 @@ function batchScripts(id: string): number[] {
     .map(Number);
 }
 
+/** A batch script has subshells, which may end at any time. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
 function logOf({ id }: GirderJob): string {
   return lab.girder.job(id)?.log.join('') ?? '';
 }
@@ -213,7 +222,7 @@ describe.concurrent('a job state of Slurm becomes an outcome and a log message:'
     const started = await start('quiet');
     await runs(started);
     // scancel would make it CANCELLED
-    for (const pid of batchScripts(started.id)) process.kill(pid, 'SIGKILL');
+    for (const pid of batchScripts(started.id)) killIfThere(pid);
     await fails(started, 'FAILED', /signal 9/);
   });
 
