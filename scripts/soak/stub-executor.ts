@@ -105,5 +105,6 @@ export function createStubExecutor(): Executor {
     batchScript: async () => ({ kind: 'silence', why: 'a stub' }),
     cluster: async () => ({ kind: 'silence', why: 'a stub' }),
     schedulerStatistics: async () => ({ kind: 'silence', why: 'a stub' }),
+    accountedJobs: async () => ({ kind: 'no-accounting' }),
   };
 }

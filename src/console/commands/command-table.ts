@@ -594,6 +594,16 @@ const tableCommands: readonly Command[] = [
     },
   }),
   command({
+    id: 'accounting',
+    name: 'sacct',
+    aliases: ['accounting'],
+    help: 'Jobs of this user in the last day, also those that the worker did not start (sacct)',
+    run: ({ state, dispatch }) => {
+      if (state().place.view !== 'accounting')
+        dispatch({ type: 'navigated', place: { view: 'accounting', top: 0 }, deeper: true });
+    },
+  }),
+  command({
     id: 'refresh',
     keys: ['r'],
     contexts: ['page'],

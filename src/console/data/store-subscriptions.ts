@@ -92,6 +92,8 @@ function viewsOfPlace({ place, scope, tables }: ConsoleState): readonly (keyof L
       ];
     case 'scheduler':
       return ['scheduler'];
+    case 'accounting':
+      return ['accounting'];
     case 'script':
       return [];
     case 'worker':

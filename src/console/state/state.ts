@@ -130,6 +130,8 @@ export type Place =
   | { view: 'script'; jobId: string; top: number }
   /** The page with the statistics of Slurm's controller. */
   | { view: 'scheduler'; top: number }
+  /** The page with the user's jobs in Slurm's accounting. */
+  | { view: 'accounting'; top: number }
   | { view: 'worker'; top: number };
 
 export type PagePlace = Exclude<Place, { view: TableName }>;
@@ -254,7 +256,7 @@ export function contextBelow({ log, place }: ConsoleState): Context {
 }
 
 export function isTable(place: Place): place is TablePlace {
-  return !['item', 'job', 'script', 'scheduler', 'worker'].includes(place.view);
+  return !['item', 'job', 'script', 'scheduler', 'accounting', 'worker'].includes(place.view);
 }
 
 /** The table on screen, or the one below the open page. */

@@ -126,6 +126,7 @@ function breadcrumb(place: Place, state: ConsoleState): string {
   }
   if (place.view === 'worker') return 'worker';
   if (place.view === 'scheduler') return 'sdiag';
+  if (place.view === 'accounting') return 'sacct';
   if (place.view === 'script') return `script of ${place.jobId}`;
   if (place.view === 'item') return place.id;
   const row = pageRow({ ...state, place });

@@ -205,6 +205,15 @@ function singleRowQuestion({ request, rows: [row] }: ActionTarget, width: number
 function quitQuestion({ snapshot: { executor, health }, readOnly, workerLifetime }: ConsoleState): Line[] {
   const { inFlight } = health;
   const what = pluralize(inFlight, 'run');
+  if (inFlight === 0) {
+    return [
+      { spans: [span('Quit? The last run has ended.', 'strong')] },
+      ...choice('l', 'leave'),
+      { spans: [span('any other key', 'accent'), span('  stay')] },
+      { spans: [] },
+      { spans: [] },
+    ];
+  }
   const lines: Line[] = [
     { spans: [span(`Quit? ${what} ${inFlight === 1 ? 'is' : 'are'} in flight.`, 'strong')] },
     ...choice('l', `leave: ${executorJobs(executor)} continue; no updates to Girder until restart`),

@@ -22,6 +22,8 @@ export type AccountingAnswer =
   | { kind: 'no-accounting' }
   | { kind: 'silence'; why: string };
 
+export type AccountedHistory = Exclude<AccountingAnswer, { kind: 'unknown-job' }>;
+
 export interface AccountingQuestion {
   /** Always part of the query: ids start again after a reset of the cluster. */
   name: string;
@@ -30,12 +32,49 @@ export interface AccountingQuestion {
   since?: number;
 }
 
+/** The jobs of one user since a time. */
+export interface HistoryQuestion {
+  uid: number;
+  since: number;
+}
+
 /** Asks the accounting database for a job by its name, and by its id if that is known. Never throws. */
 export async function accountedJob(
   run: RunCommand,
   question: AccountingQuestion,
   options: CommandOptions = {},
 ): Promise<AccountingAnswer> {
+  const answer = await querySacct(run, question, options);
+  if (answer.kind !== 'jobs') return answer;
+  const jobs = answer.jobs.filter((job) => job.name === question.name);
+  if (jobs.length > 0) return { kind: 'jobs', jobs };
+  return answer.isEmpty
+    ? { kind: 'unknown-job' }
+    : { kind: 'silence', why: 'sacct answered about other jobs' };
+}
+
+/** Asks the accounting database for all jobs of a user, waiting and running ones included. Never throws. */
+export async function accountedHistory(
+  run: RunCommand,
+  question: HistoryQuestion,
+  options: CommandOptions = {},
+): Promise<AccountedHistory> {
+  const answer = await querySacct(run, question, options);
+  return answer.kind === 'jobs' && answer.jobs.length === 0 && !answer.isEmpty
+    ? { kind: 'silence', why: 'the output of sacct could not be parsed' }
+    : answer;
+}
+
+/** `isEmpty`: sacct printed nothing. */
+async function querySacct(
+  run: RunCommand,
+  question: AccountingQuestion | HistoryQuestion,
+  options: CommandOptions,
+): Promise<
+  | { kind: 'jobs'; jobs: AccountedJob[]; isEmpty: boolean }
+  | { kind: 'no-accounting' }
+  | { kind: 'silence'; why: string }
+> {
   const delimiter = `\u001F${randomBytes(6).toString('hex')}`;
   const result = await run('sacct', sacctArguments(question, delimiter), {
     ...options,
@@ -48,25 +87,25 @@ export async function accountedJob(
   if (result.kind !== 'exited' || result.exitCode !== 0) {
     return { kind: 'silence', why: `sacct ${describeFailure(result)}` };
   }
-  const jobs = parseSacct(result.stdout, delimiter).filter((job) => job.name === question.name);
-  if (jobs.length === 0) {
-    return result.stdout.trim() === ''
-      ? { kind: 'unknown-job' }
-      : { kind: 'silence', why: 'sacct answered about other jobs' };
-  }
-  return { kind: 'jobs', jobs };
+  return {
+    kind: 'jobs',
+    jobs: parseSacct(result.stdout, delimiter),
+    isEmpty: result.stdout.trim() === '',
+  };
 }
 
 /** Arguments of sacct: jobs without their steps. */
-export function sacctArguments({ name, jobId, since }: AccountingQuestion, delimiter: string): string[] {
+export function sacctArguments(question: AccountingQuestion | HistoryQuestion, delimiter: string): string[] {
+  const { since } = question;
   return [
     '--allocations',
     '--noheader',
     '--parsable2',
     `--delimiter=${delimiter}`,
     '--format=JobID,State,ExitCode,Submit,Start,End,JobName',
-    `--name=${name}`,
-    ...(jobId === undefined ? [] : [`--jobs=${jobId}`]),
+    ...('uid' in question
+      ? [`--user=${question.uid}`]
+      : [`--name=${question.name}`, ...(question.jobId === undefined ? [] : [`--jobs=${question.jobId}`])]),
     ...(since === undefined ? [] : [`--starttime=${localTime(since)}`]),
   ];
 }

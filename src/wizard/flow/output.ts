@@ -8,10 +8,18 @@ function width(): number {
   return Math.min(100, process.stdout.columns || 80) - 2;
 }
 
+/** Whether the locale can show more than ASCII; one that is not named can. */
+function showsSymbols({ LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): boolean {
+  const locale = LC_ALL || LC_CTYPE || LANG || '';
+  return locale === '' || /utf-?8/iu.test(locale);
+}
+
+const isUnicode = showsSymbols(process.env);
+
 /** Symbols and text styles. Colored only if the terminal supports it. */
 export const style = {
-  good: styleText('green', '✓'),
-  bad: styleText('red', '✗'),
+  good: styleText('green', isUnicode ? '✓' : '+'),
+  bad: styleText('red', isUnicode ? '✗' : 'x'),
   careful: styleText('yellow', '!'),
   heading: (text: string) => styleText('bold', text),
   dim: (text: string) => styleText('dim', text),

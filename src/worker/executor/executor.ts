@@ -5,6 +5,7 @@ import type { CommandOutcome } from '../../slurm/commands/batch-command.js';
 import type { JobRecords } from '../../slurm/job-records.js';
 import type { JobRow } from '../../slurm/job.js';
 import type { FoundJob, JobQuestion } from '../../slurm/find-job.js';
+import type { AccountedHistory } from '../../slurm/commands/sacct.js';
 import type { SchedulerAnswer } from '../../slurm/commands/sdiag.js';
 import type { RefusalCause } from '../../slurm/refusals.js';
 import type { JobEnd } from '../../slurm/job-end.js';
@@ -89,4 +90,6 @@ export interface Executor {
   cluster(): Promise<ClusterAnswer>;
   /** The statistics of Slurm's controller. */
   schedulerStatistics(): Promise<SchedulerAnswer>;
+  /** This user's jobs since a time, as the accounting database knows them. */
+  accountedJobs(since: number): Promise<AccountedHistory>;
 }

@@ -133,6 +133,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     batchScript: async () => ({ kind: 'silence', why: withoutSlurm }),
     cluster: async () => ({ kind: 'silence', why: withoutSlurm }),
     schedulerStatistics: async () => ({ kind: 'silence', why: withoutSlurm }),
+    accountedJobs: async () => ({ kind: 'silence', why: withoutSlurm }),
   };
 }
 

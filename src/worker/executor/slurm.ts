@@ -9,6 +9,7 @@ import { createGentleCancel } from '../../slurm/commands/scancel.js';
 import { createCanceler } from '../../slurm/commands/cancel-queue.js';
 import { changeJobs } from '../../slurm/commands/change-jobs.js';
 import { changeNodes } from '../../slurm/commands/change-nodes.js';
+import { accountedHistory } from '../../slurm/commands/sacct.js';
 import { querySchedulerStatistics } from '../../slurm/commands/sdiag.js';
 import { queryCluster } from '../../slurm/commands/sinfo.js';
 import { exitRecordFile, readExitRecord } from '../../slurm/exit-record.js';
@@ -118,6 +119,7 @@ export function createSlurmExecutor({
     batchScript: async (jobId) => readBatchScript(run, jobId),
     cluster: async () => queryCluster(run),
     schedulerStatistics: async () => querySchedulerStatistics(run),
+    accountedJobs: async (since) => accountedHistory(run, { uid: process.getuid?.() ?? -1, since }),
   };
 }
 

@@ -28,7 +28,7 @@ import { watchBatches } from '../views/batches.js';
 import { watchHistory } from '../views/history.js';
 import { describeImage, watchImages } from '../views/images.js';
 import { readJobScript } from '../views/job-script.js';
-import { watchScheduler } from '../views/scheduler.js';
+import { watchAccounting, watchScheduler } from '../views/scheduler.js';
 import type { Watch } from '../views/watch.js';
 import { watchWorker, type CommandLog } from '../views/worker-detail.js';
 
@@ -82,6 +82,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     worker,
     cluster: watchCluster(executor, settings.slurm.pollSeconds * 1_000, clock),
     scheduler: watchScheduler(executor, settings.slurm.pollSeconds * 1_000, clock),
+    accounting: watchAccounting(executor, clock),
     allJobs: watchAllJobs(tracker),
     images: watchImages(settings.dirs.images, runStore, clock),
     history: watchHistory(runStore, viewOf, clock),

@@ -36,6 +36,7 @@ const watchable = [
   'worker',
   'cluster',
   'scheduler',
+  'accounting',
   'allJobs',
   'images',
   'history',

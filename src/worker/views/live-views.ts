@@ -2,6 +2,7 @@ import type { ImageFacts } from '../../apptainer/inspect.js';
 import type { LoggedProblem } from '../../base/log.js';
 import type { QueueDepth } from '../../celery/broker.js';
 import type { NodeRow, PartitionRow } from '../../slurm/commands/sinfo.js';
+import type { AccountedJob } from '../../slurm/commands/sacct.js';
 import type { SchedulerSection } from '../../slurm/commands/sdiag.js';
 import type { JobFact } from '../../slurm/commands/scontrol.js';
 import type { JobUsage } from '../../slurm/exit-record.js';
@@ -20,6 +21,8 @@ export interface LiveViews {
   cluster: ClusterView;
   /** Statistics of Slurm's controller. */
   scheduler: SchedulerView;
+  /** The user's jobs of the last day in Slurm's accounting database. */
+  accounting: AccountingView;
   /** The jobs of all users; the tracker then polls all of them. */
   allJobs: JobsView;
   images: ImagesView;
@@ -67,6 +70,15 @@ export interface ClusterView extends Freshness {
 export interface SchedulerView extends Freshness {
   /** Empty before the first answer. */
   sections: readonly SchedulerSection[];
+}
+
+export interface AccountingView extends Freshness {
+  /** Whether the site keeps accounting; null: unknown. */
+  isKept: boolean | null;
+  /** Latest submission first. */
+  jobs: readonly AccountedJob[];
+  /** Number of further jobs that are not listed. */
+  omitted: number;
 }
 
 export interface ImagesView extends Freshness {

@@ -1,11 +1,7 @@
 import type { Clock } from '../../base/clock.js';
 import type { Executor } from '../executor/executor.js';
-import type { SchedulerView } from './live-views.js';
+import type { AccountingView, SchedulerView } from './live-views.js';
 import { createPolledWatch, type Watch } from './watch.js';
-
-/** Shortest time between two queries, also if the page is closed and opened again; and the usual one. */
-const minGapMs = 10_000;
-const usualMs = 15_000;
 
 /** The statistics of Slurm's controller, queried only while somebody looks at them. */
 export function watchScheduler(
@@ -13,18 +9,46 @@ export function watchScheduler(
   pollMs: number,
   clock: Clock,
 ): Watch<SchedulerView> {
-  let askedAt: number | null = null;
   return createPolledWatch<SchedulerView>({
     first: { sections: [], at: null, trouble: null },
     async ask(last) {
-      if (askedAt !== null && clock.monotonic() - askedAt < minGapMs) return last;
-      askedAt = clock.monotonic();
       const answer = await executor.schedulerStatistics();
       return answer.kind === 'silence'
         ? { ...last, trouble: answer.why }
         : { sections: answer.sections, at: clock.now(), trouble: null };
     },
-    everyMs: Math.max(usualMs, pollMs),
+    everyMs: Math.max(15_000, pollMs),
+    minGapMs: 10_000,
+    clock,
+  });
+}
+
+const dayMs = 24 * 60 * 60_000;
+
+/** Further jobs are only counted. */
+const maxJobs = 1_000;
+
+/** The user's jobs of the last day in the accounting database, queried only while somebody looks at them. */
+export function watchAccounting(
+  executor: Pick<Executor, 'accountedJobs'>,
+  clock: Clock,
+): Watch<AccountingView> {
+  return createPolledWatch<AccountingView>({
+    first: { isKept: null, jobs: [], omitted: 0, at: null, trouble: null },
+    async ask(last) {
+      const answer = await executor.accountedJobs(clock.now() - dayMs);
+      if (answer.kind === 'silence') return { ...last, trouble: answer.why };
+      const jobs = answer.kind === 'jobs' ? answer.jobs : [];
+      return {
+        isKept: answer.kind === 'jobs',
+        jobs: jobs.slice(0, maxJobs),
+        omitted: Math.max(0, jobs.length - maxJobs),
+        at: clock.now(),
+        trouble: null,
+      };
+    },
+    everyMs: 60_000,
+    minGapMs: 30_000,
     clock,
   });
 }

@@ -17,6 +17,8 @@ export interface PolledWatch<T> {
   ask: (last: T) => Promise<T>;
   /** Milliseconds between two queries; up to a minute while they fail. */
   everyMs: number;
+  /** Milliseconds between two queries at least, also if listeners come and go; absent: none. */
+  minGapMs?: number;
   clock: Clock;
 }
 
@@ -27,18 +29,23 @@ export function createPolledWatch<T extends Freshness>({
   first,
   ask,
   everyMs,
+  minGapMs = 0,
   clock,
 }: PolledWatch<T>): Watch<T> {
   const listeners = new Set<(view: T) => void>();
   let view = first;
   let asking: AbortController | null = null;
   let failures = 0;
+  let askedAt = -Infinity;
 
   async function follow(over: AbortController): Promise<void> {
     while (!over.signal.aborted) {
-      let next: T;
+      let next = view;
       try {
-        next = await ask(view);
+        if (clock.monotonic() - askedAt >= minGapMs) {
+          askedAt = clock.monotonic();
+          next = await ask(view);
+        }
       } catch (error) {
         next = { ...view, trouble: errorLine(error) };
       }

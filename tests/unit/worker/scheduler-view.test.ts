@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
+import type { AccountedHistory } from '../../../src/slurm/commands/sacct.js';
 import type { SchedulerAnswer } from '../../../src/slurm/commands/sdiag.js';
-import type { SchedulerView } from '../../../src/worker/views/live-views.js';
-import { watchScheduler } from '../../../src/worker/views/scheduler.js';
+import type { AccountingView, SchedulerView } from '../../../src/worker/views/live-views.js';
+import { watchAccounting, watchScheduler } from '../../../src/worker/views/scheduler.js';
 
 const sections = [{ title: 'Controller', facts: [['Server thread count', '3'] as const] }];
 let asked: number;
@@ -60,4 +61,37 @@ test('sdiag runs only while somebody looks, and never twice within ten seconds',
   const before = asked;
   await pass(600_000);
   expect(asked).toBe(before);
+});
+
+test('sacct runs only while somebody looks, and is asked for one day; further jobs are only counted', async () => {
+  const since: number[] = [];
+  const jobs = Array.from({ length: 1_003 }, (_, index) => ({
+    id: String(index + 1),
+    name: 'align',
+    state: { base: 'COMPLETED', flags: [] },
+    exitCode: null,
+    submittedAt: null,
+    startedAt: null,
+    endedAt: null,
+  }));
+  let history: AccountedHistory = { kind: 'jobs', jobs };
+  const watch = watchAccounting({ accountedJobs: async (from) => (since.push(from), history) }, clock);
+  const day = 24 * 60 * 60_000;
+  await pass(day);
+  const seen: AccountingView[] = [];
+  const stop = watch.listen((view) => seen.push(view));
+  await pass(0);
+  expect(since).toEqual([0]);
+  expect(seen.at(-1)).toMatchObject({ isKept: true, omitted: 3, at: day, trouble: null });
+  expect(seen.at(-1)?.jobs).toHaveLength(1_000);
+  history = { kind: 'silence', why: 'sacct timed out' };
+  await pass(60_000);
+  expect(seen.at(-1)).toMatchObject({ isKept: true, omitted: 3, at: day, trouble: 'sacct timed out' });
+  history = { kind: 'no-accounting' };
+  await pass(120_000);
+  expect(seen.at(-1)).toMatchObject({ isKept: false, jobs: [], trouble: null });
+  stop();
+  const before = since.length;
+  await pass(600_000);
+  expect(since).toHaveLength(before);
 });

@@ -2,6 +2,7 @@ import { pageItem, type ConsoleState } from '../../state/state.js';
 import type { Line, Theme } from '../../terminal/theme.js';
 import { chooseTheme, span } from '../../terminal/theme.js';
 import { jobPageLines } from './job-page.js';
+import { accountingPageLines } from './accounting-page.js';
 import { schedulerPageLines } from './scheduler-page.js';
 import { scriptPageLines } from './script-page.js';
 import { currentView } from '../tables/all-tables.js';
@@ -21,6 +22,8 @@ export function pageLines(state: ConsoleState, theme: Theme = anyTheme): readonl
       return scriptPageLines(state, state.place.jobId);
     case 'scheduler':
       return schedulerPageLines(state);
+    case 'accounting':
+      return accountingPageLines(state, theme);
     case 'worker':
       return workerPageLines(state, theme);
     default:

@@ -39,7 +39,8 @@ export function rowStatus({ run, job }: Row): RowStatus {
   }
 }
 
-function jobStatus({ base, flags }: JobState): RowStatus {
+/** The status of a job by its own state. */
+export function jobStatus({ base, flags }: JobState): RowStatus {
   const word = flags[0] ?? base;
   if (base === 'PENDING') return { glyph: 'waiting', word, tone: 'waiting' };
   if (base === 'RUNNING') {

@@ -7,6 +7,7 @@ import { createStore } from '../../../../src/console/state/store.js';
 import type { Store } from '../../../../src/console/state/action.js';
 import { chooseTheme } from '../../../../src/console/terminal/theme.js';
 import { statusLine } from '../../../../src/console/views/header.js';
+import { screenLines } from '../../../support/screen-lines.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../../support/fake-worker-handle.js';
 
 let worker: FakeWorker;
@@ -201,6 +202,17 @@ describe('quit', () => {
     expect([context(), quits]).toEqual(['table', 0]);
     controller.press(['q']);
     controller.press(['y']);
+    expect(choices).toEqual(['leave']);
+  });
+
+  test('says that the last run has ended while the question was open', () => {
+    controller.press(['q']);
+    worker.show({ health: { inFlight: 0 } });
+    store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
+    const shown = screenLines(store.get()).join('\n');
+    expect(shown).toContain('Quit? The last run has ended.');
+    expect(shown).not.toContain('are in flight.');
+    controller.press(['l']);
     expect(choices).toEqual(['leave']);
   });
 
@@ -444,6 +456,8 @@ describe('the command line', () => {
     controller.press(['esc']);
     controller.press([':']);
     type('wrong');
+    controller.press(['tab']);
+    expect(message()).toContain('Nothing completes this.');
     controller.press(['enter']);
     expect(message()).toContain('Unknown command "wrong"');
   });
