@@ -53,7 +53,7 @@ export interface CommandRecord extends StartedCommand {
   result: CommandResult;
 }
 
-interface RunnerOptions {
+export interface RunnerOptions {
   /** The complete environment of every command; `LC_ALL=C.UTF-8` is added so that messages are not translated. */
   env: Readonly<Record<string, string | undefined>>;
   /** Default timeout in milliseconds. Default 30,000. */

@@ -1,12 +1,8 @@
-import { createApptainer } from '../../apptainer/inspect.js';
 import { systemClock } from '../../base/clock.js';
-import { createRunner } from '../../base/command.js';
-import { slurmEnvironment } from '../../slurm/environment.js';
-import { readClusterInfo } from '../../slurm/site.js';
 import { openRunStore } from '../run-state/run-store.js';
 import { createSwitchableHandle } from './switchable-handle.js';
 import { createHandle } from './create-handle.js';
-import { createExecutor } from '../executor/create-executor.js';
+import { openCluster } from '../executor/open-cluster.js';
 import type { WorkerHandle, WorkerSnapshot } from '../views/handle.js';
 import type { Journal } from '../run-state/journal.js';
 import { journalPath, readJournal } from '../run-state/read-journal.js';
@@ -47,18 +43,10 @@ export async function openOfflineView({
   const { runs } = await readJournal(journal.state().path);
   const runStore = openRunStore(runs, journal, { clock, log, stopping: over.signal });
   const commands = createCommandLog(clock);
-  const run = createRunner({
-    env: slurmEnvironment(env, settings.slurm.environment),
-    timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
-    concurrency: settings.worker.commandsAtOnce,
-    ownSession: true,
-    onCommand: (record) => commands.note(record),
-  });
-  const executor = createExecutor({
+  const { executor, apptainer, site } = openCluster({
     settings,
-    cancelSignal: null,
-    run,
     env,
+    cancelSignal: null,
     onCommand: (record) => commands.note(record),
     clock,
     log,
@@ -70,7 +58,7 @@ export async function openOfflineView({
     runStore,
     journal,
     executor,
-    apptainer: createApptainer({ run, command: settings.apptainer.command }),
+    apptainer,
     intake: { state: () => 'paused', drainedAt: () => null, request: () => undefined },
     broker: () => null,
     trouble: () => null,
@@ -79,7 +67,7 @@ export async function openOfflineView({
     adoptions: { orphansAmong: () => [], adopt: refuse },
     commands,
     standbys: () => [],
-    site: async () => readClusterInfo(run),
+    site,
     log,
     clock,
   });

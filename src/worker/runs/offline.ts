@@ -1,22 +1,16 @@
-import { createRunner } from '../../base/command.js';
 import type { Clock } from '../../base/clock.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { createReleasers } from '../../base/releasers.js';
 import type { Settings } from '../../config/schema.js';
-import { openGirderConnections } from '../../girder/api/connections.js';
-import { slurmEnvironment } from '../../slurm/environment.js';
-import { openAuditLog } from '../run-state/audit-log.js';
 import { createMessageBuilder, type MessageBuilder } from '../reporting/result-message.js';
-import { openRunStore, type RunStore } from '../run-state/run-store.js';
-import { createExecutor } from '../executor/create-executor.js';
+import type { RunStore } from '../run-state/run-store.js';
+import { openCluster } from '../executor/open-cluster.js';
 import type { Executor } from '../executor/executor.js';
 import { girderAddresses } from '../reporting/girder-addresses.js';
 import type { CommandAnswer } from '../views/handle.js';
 import { createGirderJobSearch } from '../reporting/girder-job-search.js';
-import { openJournal } from '../run-state/journal.js';
-import { openRetryMessages } from '../run-state/retry-messages.js';
-import { lockState } from '../run-state/state-lock.js';
+import { openState } from '../run-state/open-state.js';
 import { createFinishedRunActions } from '../actions/finished-run-actions.js';
 import { adoptJobs, recoverOrphans } from '../actions/actions.js';
 import { createAdoptions, type Adoptions } from '../actions/adopt.js';
@@ -46,52 +40,34 @@ export interface OfflineOptions {
  */
 export async function openOffline({ settings, env, clock, log }: OfflineOptions): Promise<OfflineRuns> {
   const stop = new AbortController();
-  const lease = await lockState(settings.dirs.state, {
-    leaseSeconds: settings.worker.leaseSeconds,
-    onLost: (reason) => stop.abort(reason),
-    stopping: stop.signal,
-    log,
-  }).catch((error: unknown) => {
-    if (!(error instanceof DsaSlurmError) || error.code !== 'worker') throw error;
-    throw new DsaSlurmError('busy', error.message, {
-      next: 'That process cannot be reached through its socket: use its console, or stop it first.',
-      cause: error,
-    });
-  });
   const releasers = createReleasers(log);
-  releasers.add('the lock', async () => lease.release());
   const close = async (): Promise<void> => {
     stop.abort();
     return releasers.release();
   };
   try {
-    const { journal, runs } = await openJournal(settings.dirs.state, log, lease);
-    releasers.add('the journal', async () => journal.close());
-    const connections = await openGirderConnections(settings.girder, lease.hold);
-    releasers.add('the connections to Girder', async () => connections.close());
-    const runStore = openRunStore(runs, journal, { clock, log, stopping: stop.signal });
-    const messages = await openRetryMessages(settings.dirs.state, {
-      maxMs: settings.worker.retryHours * 60 * 60_000,
-      maxBytes: settings.worker.retryMegabytes * 1_000_000,
-      now: () => clock.now(),
-      log,
-    });
-    const audit = openAuditLog(settings.dirs.state, { by: 'runs', clock, log });
-    releasers.add('the audit log', async () => audit.close());
-    const onCommand = audit.note;
-    const run = createRunner({
-      env: slurmEnvironment(env, settings.slurm.environment),
-      timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
-      onStart: audit.begin,
-      onCommand,
-    });
-    const executor = createExecutor({
+    const { connections, runStore, messages, audit } = await openState({
       settings,
+      by: 'runs',
+      onLost: (reason) => stop.abort(reason),
+      releasers,
+      stopping: stop.signal,
+      clock,
+      log,
+    }).catch((error: unknown) => {
+      if (!(error instanceof DsaSlurmError) || error.code !== 'worker') throw error;
+      throw new DsaSlurmError('busy', error.message, {
+        next: 'That process cannot be reached through its socket: use its console, or stop it first.',
+        cause: error,
+      });
+    });
+    const { executor } = openCluster({
+      settings,
+      env,
       // this process does not stay for a second signal
       cancelSignal: null,
-      run,
-      env,
-      onCommand,
+      onStart: audit.begin,
+      onCommand: audit.note,
       clock,
       log,
     });
