@@ -18,6 +18,8 @@ interface GirderJobClientOptions extends GirderSetup {
   connection?: ConnectionOptions;
   /** When the Girder job's own token has certainly expired, in milliseconds since the epoch. */
   tokenExpiresAt: number;
+  /** Whether the log in Girder is empty. */
+  isNew?: boolean;
   /** Called once when Girder reports the job as canceling or canceled. */
   onCancel: () => void;
   /** Called once when Girder reports that the job no longer exists. */
@@ -60,7 +62,7 @@ export function createGirderJobClient(ref: GirderJobRef, options: GirderJobClien
   let lastSeen: JobDocument | null = null;
   let cancelReported = false;
   let isGone = false;
-  let logLength: number | null = null;
+  let logLength: number | null = options.isNew === true ? 0 : null;
   /** Log chunks sent so far. A read that overlaps with one of them says nothing about the length of the log. */
   let chunksSent = 0;
   let isSendingLog = false;
@@ -194,6 +196,7 @@ export function isCanceled({ status }: JobDocument): boolean {
   return status === jobStatus.canceling || status === jobStatus.canceled;
 }
 
-function isRefusedStatus(error: unknown): boolean {
+/** Girder refused to set a status, and applied nothing else of the update. */
+export function isRefusedStatus(error: unknown): boolean {
   return error instanceof GirderError && error.kind === 'refused' && error.field === 'status';
 }

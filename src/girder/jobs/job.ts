@@ -26,6 +26,11 @@ export interface GirderJobOptions extends GirderSetup {
    * reports; see {@link lateSaveCheckMs}. If absent, it does not check.
    */
   acceptedAt?: number;
+  /**
+   * Whether nothing was reported for this task before, so that the log in Girder is empty: the job need not be read before its
+   * first status is set.
+   */
+  isNew?: boolean;
   /** For how many milliseconds `finish` retries when the response does not come from Girder. */
   finishPatienceMs: number;
   /** Called once when Girder reports the job as canceling or canceled, but not during `finish`. */
@@ -66,8 +71,8 @@ export interface GirderJob {
   /** Resolves when all reports are sent, when Girder rejects further ones, or on abort. */
   flush(signal?: AbortSignal): Promise<void>;
   /**
-   * Flushes, then sets the final status through allowed transitions. Resolves with the status that the Girder job has
-   * afterwards: a job being canceled ends as CANCELED instead of SUCCESS, and one that was final keeps its status.
+   * Flushes and sets the final status through allowed transitions, with the last report where one request can do both.
+   * Resolves with the status that the Girder job has afterwards: a job being canceled ends as CANCELED instead of SUCCESS, and one that was final keeps its status.
    * @throws GirderError when Girder refuses permanently (401, 403, 404), when something other than Girder answers for longer
    * than `finishPatienceMs`, when Girder was unreachable until the token expired, or on abort
    */
@@ -93,6 +98,8 @@ const nonGirderMs = 60 * 60_000;
  * document as it was loaded. Such saves were observed 0.2 to 0.5 s after publishing.
  */
 export const lateSaveCheckMs = [1_500, 10_000] as const;
+/** For how many milliseconds a check waits for the first report, whose answer shows the status as well. */
+const firstReportMs = 1_000;
 /** How often to poll a job that has not started, in milliseconds. */
 const pollWaitingMs = 5 * 60_000;
 /** Time limit of a check after the run has ended, in milliseconds. */
@@ -169,7 +176,8 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     const stop = AbortSignal.any([closed, ending.signal]);
     for (const ms of lateSaveCheckMs) {
       if (!(await sleepUntilAfterAcceptance(ms, stop))) continue;
-      const seen = await queue.verify();
+      const isAnswered = await queue.firstReport(firstReportMs, stop);
+      const seen = isAnswered ? client.lastSeen() : await queue.verify();
       if (!stop.aborted) await advanceTo(initialStatus, stop, seen);
     }
     // a run that waits in Slurm reports nothing, so without polling it would notice neither a cancel nor the job's deletion
@@ -178,6 +186,13 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       await clock.sleep(pollWaitingMs, waiting);
       if (!waiting.aborted) await advanceTo(initialStatus, stop);
     }
+  }
+
+  /** The final status, if it can be set from the last status seen at once. */
+  function statusToEndWith(outcome: FinalOutcome): number | null {
+    const at = client.lastSeen();
+    const [status, ...more] = at === null || isFinal(at.status) ? [] : pathToEnd(at, outcome);
+    return status === undefined || more.length > 0 ? null : status;
   }
 
   async function advanceToEnd(outcome: FinalOutcome, stop: AbortSignal, patience: number): Promise<number> {
@@ -218,7 +233,10 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     lastSeen: client.lastSeen,
     async begin(as, signal) {
       initialStatus = as;
-      const at = await advanceTo(as, orClosed(signal));
+      const stop = orClosed(signal);
+      const first = options.isNew === true ? await client.setStatus(jobStatus[as], stop, nonGirderMs) : null;
+      const at = await advanceTo(as, stop, first);
+      queue.startInterval();
       if (isCanceled(at)) return 'canceled';
       if (isFinal(at.status)) return 'over';
       repairLateSave().catch((error: unknown) =>
@@ -245,9 +263,13 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       // one request at a time, so that the last status seen is current
       ending.abort();
       await starting;
-      // last chance to repair the log before someone reads it
-      if (options.acceptedAt !== undefined) void queue.verify();
-      await queue.flush(stop);
+      await queue.flush(stop, statusToEndWith(outcome));
+      const seen = client.lastSeen();
+      if (seen !== null && !isFinal(seen.status) && statusToEndWith(outcome) === null) {
+        // the status went back: a late save, which has deleted the log as well
+        void queue.verify();
+        await queue.flush(stop, statusToEndWith(outcome));
+      }
       const refused = queue.rejection();
       if (refused !== null) throw refused;
       return advanceToEnd(outcome, stop, options.finishPatienceMs);

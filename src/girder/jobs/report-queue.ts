@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.js';
 import type { Log } from '../../base/log.js';
 import { GirderError } from '../api/girder-error.js';
 import type { JobDocument } from '../api/documents.js';
-import type { JobUpdate } from './job-client.js';
+import { isRefusedStatus, type JobUpdate } from './job-client.js';
 import { createLogBuffer, chunkLength, type LogMark, type LogMarks } from './log-buffer.js';
 import { describeChunk, type PendingLogChunk } from './log-chunk.js';
 import { createSentLog } from './sent-log.js';
@@ -38,12 +38,21 @@ interface ReportQueue {
   log(text: string, mark?: LogMark): void;
   progress(progress: JobProgress): void;
   waitForRoom(stop: AbortSignal): Promise<void>;
-  flush(stop: AbortSignal): Promise<void>;
+  /** @param status is set by the request that sends the last report, if one waits and Girder allows it */
+  flush(stop: AbortSignal, status?: number | null): Promise<void>;
+  /** Something else was just reported: what follows waits for the interval. */
+  startInterval(): void;
   /**
    * Compares what Girder has with what was sent, and resends what it has lost. `flush` waits for it.
    * @returns the job as it was read for that; null if it could not be read
    */
   verify(): Promise<JobDocument | null>;
+  /**
+   * If nothing was reported yet and the first report is due within `ms` milliseconds, waits until it was sent. The answer to it
+   * then shows what {@link ReportQueue.verify} would.
+   * @returns false if another request is needed for that
+   */
+  firstReport(ms: number, stop: AbortSignal): Promise<boolean>;
   /** Records the log of the Girder job as it was before anything was sent. */
   setInitialLog(document: JobDocument): void;
   /** Why Girder accepts no further reports of this job; null while it does. */
@@ -71,6 +80,8 @@ export function createReportQueue({
   let verification: PromiseWithResolvers<JobDocument | null> | null = null;
   let rejection: GirderError | null = null;
   let lastReport = Number.NEGATIVE_INFINITY;
+  let finalStatus: number | null = null;
+  let hasReported = false;
   let flushes = 0;
   let pause = new AbortController();
   let isSending = false;
@@ -95,7 +106,9 @@ export function createReportQueue({
   async function sendReport(): Promise<void> {
     const changed = changedProgress();
     const chunk = buffer.next();
-    const form: JobUpdate = chunk === null || chunk.text === '' ? changed : { ...changed, log: chunk.text };
+    const report: JobUpdate = chunk === null || chunk.text === '' ? changed : { ...changed, log: chunk.text };
+    const endsHere = finalStatus !== null && buffer.length() === 0 && Object.keys(report).length > 0;
+    const form: JobUpdate = endsHere ? { ...report, status: String(finalStatus) } : report;
     const isMarked = chunk !== null && Object.keys(chunk.marks).length > 0;
     if (isMarked) await onSending?.(chunk.marks, describeChunk(chunk.text, logLength()));
     let isAccepted = false;
@@ -104,6 +117,12 @@ export function createReportQueue({
       isAccepted = true;
     } catch (error) {
       if (closed.aborted) return;
+      if (endsHere && isRefusedStatus(error)) {
+        // the report is sent again without it; a late save that has changed the status has deleted the log as well
+        finalStatus = null;
+        verification ??= Promise.withResolvers();
+        return;
+      }
       if (error instanceof GirderError && (error.kind === 'access' || error.kind === 'missing')) {
         rejection = error;
         endVerification(null);
@@ -123,7 +142,10 @@ export function createReportQueue({
       log.warn({ error: errorLine(error) }, 'dropping one report');
     }
     lastReport = clock.monotonic();
-    if (isAccepted) sentLog.add(form['log'] ?? '');
+    if (isAccepted) {
+      hasReported = true;
+      sentLog.add(form['log'] ?? '');
+    }
     for (const [name, value] of Object.entries(changed)) accepted.set(name, value);
     buffer.confirm();
     if (isMarked) onSent?.(chunk.marks);
@@ -218,12 +240,17 @@ export function createReportQueue({
     async waitForRoom(stop) {
       while (!hasRoom() && !stop.aborted) await nextReport(stop);
     },
-    async flush(stop) {
+    async flush(stop, status = null) {
+      finalStatus = status;
       flushes += 1;
       pause.abort();
       while (hasReports() && !stop.aborted) await nextReport(stop);
+      finalStatus = null;
       flushes -= 1;
       if (flushes === 0) pause = new AbortController();
+    },
+    startInterval() {
+      lastReport = clock.monotonic();
     },
     async verify() {
       if (rejection !== null || closed.aborted) return null;
@@ -231,6 +258,12 @@ export function createReportQueue({
       const { promise } = verification;
       wake();
       return promise;
+    },
+    async firstReport(ms, stop) {
+      const isSoon = hasReports() && lastReport + reportMs - clock.monotonic() <= ms;
+      if (hasReported || verification !== null || !isSoon) return false;
+      await nextReport(stop);
+      return hasReported;
     },
     setInitialLog: (document) => sentLog.start(document.log?.join('') ?? ''),
     rejection: () => rejection,

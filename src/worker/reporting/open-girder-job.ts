@@ -17,7 +17,7 @@ import type { Run } from '../run-state/run.js';
 export async function openGirderJob(
   run: Run,
   runStore: RunStore,
-  options: Omit<GirderJobOptions, 'onSending' | 'onSent' | 'connection'>,
+  options: Omit<GirderJobOptions, 'onSending' | 'onSent' | 'connection' | 'isNew'>,
 ): Promise<GirderJob> {
   let ref: GirderJobRef | null = null;
   try {
@@ -35,6 +35,7 @@ export async function openGirderJob(
   const girderJob = createGirderJob(ref, {
     ...options,
     connection,
+    isNew: run.stage === 'accepted' && run.retryOf === null,
     // journaling fails only when the worker stops
     onSending: async (marks, piece) => {
       const { log, streams } = offsetsOf(marks);

@@ -12,7 +12,7 @@ import { startFakeGirder } from '../../../src/sandbox/fake-girder/index.js';
 import { createManualClock } from '../../support/doctor.js';
 
 /** A Girder job whose task was just accepted, and the late save of slicer_cli_web that follows. */
-async function bench({ age = 0 } = {}) {
+async function bench({ age = 0, reportMs = 500, isNew = false } = {}) {
   const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-late-'));
   const girder = await startFakeGirder({ dir });
   const clock = createManualClock();
@@ -34,10 +34,11 @@ async function bench({ age = 0 } = {}) {
       apiUrlMap: {},
       clock,
       log: silentLog(),
-      limits: createReportLimits({ reportMs: 500, concurrency: 8 }),
+      limits: createReportLimits({ reportMs, concurrency: 8 }),
       tokenExpiresAt: Infinity,
       finishPatienceMs: 1_000,
       acceptedAt: clock.now() - age,
+      isNew,
       onCancel,
     },
   );
@@ -71,6 +72,21 @@ describe('a status that a late save of slicer_cli_web has overwritten', () => {
     expect(job.status).toBe(0);
     await pass(1_500);
     await until(() => expect(job.status).toBe(2));
+  });
+
+  it('is seen in the answer to the first report', async () => {
+    const { girder, girderJob, job, save, pass, clock, until } = await bench({
+      reportMs: 2_000,
+      isNew: true,
+    });
+    await girderJob.begin('running');
+    girderJob.log('one\n');
+    save();
+    await clock.pass(1_500);
+    await pass(500);
+    await until(() => expect(job.status).toBe(2));
+    expect(job.log.join('')).toBe('one\n');
+    expect(girder.requests().map(({ method }) => method)).toEqual(['PUT', 'PUT', 'PUT']);
   });
 
   it('is set again when the save came later', async () => {
@@ -112,8 +128,7 @@ describe('a status that a late save of slicer_cli_web has overwritten', () => {
     const asked = girder.requests().length;
     await clock.pass(60_000);
     expect(await girderJob.finish('succeeded')).toBe(3);
-    // the log is checked before the end
-    expect(girder.requests().length - asked).toBe(2);
+    expect(girder.requests().length - asked).toBe(1);
   });
 });
 

@@ -117,9 +117,17 @@ describe('begin', () => {
     ['celery_handler', 820, 'go', [2]],
     ['celery_handler', 822, 'go', []],
   ])('%s in status %i: %s', async (handler, status, answer, history) => {
-    const { girderJob, job } = await bench({ handler, status });
-    expect(await girderJob.begin('running')).toBe(answer);
-    expect(job.history).toEqual(history);
+    for (const isNew of [false, true]) {
+      const { girderJob, job } = await bench({ handler, status, isNew });
+      expect(await girderJob.begin('running')).toBe(answer);
+      expect(job.history).toEqual(history);
+    }
+  });
+
+  it('needs one request for a new task', async () => {
+    const { girderJob, heard } = await bench({ isNew: true });
+    expect(await girderJob.begin('running')).toBe('go');
+    expect(heard.map(({ method }) => method)).toEqual(['PUT']);
   });
 
   it.each([
@@ -505,12 +513,12 @@ describe('finish', () => {
     expect(job.history).toEqual(history);
   });
 
-  it('sends the rest of the log first', async () => {
+  it('sends the rest of the log with the status', async () => {
     const { girderJob, forms } = await bench();
     await girderJob.begin('running');
     girderJob.log('Why it failed.\n');
     await girderJob.finish('failed');
-    expect(forms()).toEqual(['status=2', 'log=Why+it+failed.%0A', 'status=4']);
+    expect(forms()).toEqual(['status=2', 'log=Why+it+failed.%0A&status=4']);
   });
 
   it('reads the status again when the job has changed meanwhile', async () => {
@@ -519,6 +527,35 @@ describe('finish', () => {
     job.status = 824;
     expect(await girderJob.finish('succeeded')).toBe(5);
     expect(job.history).toEqual([2, 5]);
+  });
+
+  it('sends the rest of the log once when Girder refuses the status with it', async () => {
+    const { girderJob, job } = await bench();
+    await girderJob.begin('running');
+    job.status = 824;
+    girderJob.log('The last line.\n');
+    expect(await girderJob.finish('succeeded')).toBe(5);
+    expect(job).toMatchObject({ log: 'The last line.\n', history: [2, 5] });
+  });
+
+  it('sends the rest of the log once when the answer is lost', async () => {
+    let wasLost = false;
+    const { girderJob, job } = await bench({
+      isNew: true,
+      intercept: (response, { body }) => {
+        if (wasLost || !body.toString().includes('last')) return false;
+        wasLost = true;
+        job.log += 'The last line.\n';
+        job.status = 3;
+        job.history.push(3);
+        hangUp(response);
+        return true;
+      },
+    });
+    await girderJob.begin('running');
+    girderJob.log('The last line.\n');
+    expect(await girderJob.finish('succeeded')).toBe(3);
+    expect(job).toMatchObject({ log: 'The last line.\n', history: [2, 3] });
   });
 
   it('retries until Girder answers', async () => {
