@@ -133,7 +133,8 @@ describe.each(olderVersions)('a worker with journal $journal ($name, $commit)', 
     const check = await runProgram(['upgrade', '--check', '--json'], bench.env);
     expect(check.code).toBe(0);
     expect(JSON.parse(check.stdout)).toMatchObject({
-      running: { version: '0.1.0', pid: second.pid },
+      // the first one had no socket, which tells the version
+      running: { version: version.journal === 1 ? null : '0.1.0', pid: second.pid },
       journal: { version: version.journal, damagedLines: 0 },
       restart: { safe: true },
     });
