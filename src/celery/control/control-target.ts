@@ -16,6 +16,8 @@ export interface ControlTarget {
   /** Keeps these tasks from starting, or stops them. Idempotent. */
   revoke(ids: readonly string[], terminate: boolean): void;
   active(): ControlTask[];
+  /** How many tasks are active; heartbeats ask every two seconds. */
+  activeCount(): number;
   reserved(): ControlTask[];
   /** Tasks that wait for their `eta`. */
   scheduled(): ControlTask[];

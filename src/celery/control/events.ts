@@ -54,7 +54,7 @@ export interface EventPublisherOptions {
   nodeName: string;
   version: string;
   pid: number;
-  target: Pick<ControlTarget, 'active' | 'totals'>;
+  target: Pick<ControlTarget, 'activeCount' | 'totals'>;
   lamport: LamportClock;
   clock: Clock;
   /** Whether to send `worker-online`, `worker-offline` and heartbeats; Celery's `--without-heartbeat` stops all three. */
@@ -110,7 +110,7 @@ export function createEventPublisher(options: EventPublisherOptions): EventPubli
     const software = { sw_ident: 'dsa-slurm', sw_ver: options.version, sw_sys: systemType() };
     const processed = Object.values(target.totals()).reduce((sum, count) => sum + count, 0);
     const load = loadavg().map((value) => Math.round(value * 100) / 100);
-    const state = { freq, active: target.active().length, processed, loadavg: load };
+    const state = { freq, active: target.activeCount(), processed, loadavg: load };
     publish(type.replace('-', '.'), { ...common(), ...state, ...software, type });
   };
 

@@ -36,6 +36,7 @@ export function createControlTarget({
     revoke,
     shutdown,
     active: () => runsWhere(isActive),
+    activeCount: () => countActive(runStore.all()),
     reserved: () => runsWhere((run) => run.stage === 'accepted' && isDue(run)),
     scheduled: () => runsWhere((run) => run.stage === 'accepted' && !isDue(run)),
     ready: () => runsWhere((run) => run.stage === 'finished'),
@@ -64,6 +65,12 @@ function countStarted(runStore: RunStore): ReadonlyMap<string, number> {
     if (event.type === 'finished') started.delete(run.id);
   });
   return totals;
+}
+
+function countActive(runs: Iterable<Run>): number {
+  let count = 0;
+  for (const run of runs) if (isActive(run)) count += 1;
+  return count;
 }
 
 /** From staging until its end is reported. */

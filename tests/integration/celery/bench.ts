@@ -82,6 +82,7 @@ export function createTrial(
     control: {
       revoke: (ids, terminate) => void revokes.push({ ids, terminate }),
       active: () => [],
+      activeCount: () => 0,
       reserved: () => [],
       scheduled: () => [],
       ready: () => [],

@@ -8,6 +8,7 @@ import { createBrokerClient, type BrokerOptions, type Connect } from '../../../s
 const idle = {
   revoke: () => {},
   active: () => [],
+  activeCount: () => 0,
   reserved: () => [],
   scheduled: () => [],
   revoked: () => [],

@@ -55,6 +55,7 @@ function createTarget(): ControlTarget & { revokes: { ids: readonly string[]; te
     revoke: (ids, terminate) => void revokes.push({ ids, terminate }),
     // as in the captures of Celery 5.2 and 5.6
     active: () => [activeTask, { ...activeTask, id: '00000000-0000-4000-8000-000000000201' }],
+    activeCount: () => 2,
     reserved: () => [waitingTask],
     scheduled: () => [],
     ready: () => [],

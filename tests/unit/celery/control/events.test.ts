@@ -32,7 +32,7 @@ function createTrial(change: Partial<EventPublisherOptions> = {}) {
     nodeName: 'celery@worker.example',
     version: '1.2.3',
     pid: 7988,
-    target: { active: () => [], totals: () => ({ a: 2, b: 1 }) },
+    target: { activeCount: () => 3, totals: () => ({ a: 2, b: 1 }) },
     lamport: createLamportClock(),
     clock: {
       now: () => 1_795_428_009_215,

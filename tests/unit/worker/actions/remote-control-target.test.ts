@@ -35,6 +35,7 @@ function createTrial(runs = new Map<string, Run>(), time = { now }) {
   });
   const seen = () => ({
     active: target.active().map(({ id }) => id),
+    activeCount: target.activeCount(),
     reserved: target.reserved().map(({ id }) => id),
     scheduled: target.scheduled().map(({ id }) => id),
     ready: target.ready().map(({ id }) => id),
@@ -63,7 +64,13 @@ test('a run is scheduled, then reserved, and active until its end is reported', 
     refusal: null,
   });
   await runStore.accept({ task: someTask({ id: 'a' }), refusal: null });
-  expect(seen()).toEqual({ active: [], reserved: ['due', 'a'], scheduled: ['later'], ready: [] });
+  expect(seen()).toEqual({
+    active: [],
+    activeCount: 0,
+    reserved: ['due', 'a'],
+    scheduled: ['later'],
+    ready: [],
+  });
 
   for (const one of [
     { type: 'staging' },
@@ -72,10 +79,22 @@ test('a run is scheduled, then reserved, and active until its end is reported', 
     decided('succeeded'),
   ] as NewRunEvent[]) {
     await record(runStore, 'a', one);
-    expect(seen()).toEqual({ active: ['a'], reserved: ['due'], scheduled: ['later'], ready: [] });
+    expect(seen()).toEqual({
+      active: ['a'],
+      activeCount: 1,
+      reserved: ['due'],
+      scheduled: ['later'],
+      ready: [],
+    });
   }
   await record(runStore, 'a', finished);
-  expect(seen()).toEqual({ active: [], reserved: ['due'], scheduled: ['later'], ready: ['a'] });
+  expect(seen()).toEqual({
+    active: [],
+    activeCount: 0,
+    reserved: ['due'],
+    scheduled: ['later'],
+    ready: ['a'],
+  });
 });
 
 test('a run that waited began when its turn came, and one that never had a turn never began', async () => {
