@@ -115,7 +115,6 @@ export function createController(options: ControllerOptions): Controller {
     line: createLineEditor(store, {
       runCommand: (text) => runCommandLine(text, context),
       search: (text) => context.search.search(text),
-      notify,
     }),
   };
 
@@ -188,7 +187,7 @@ function typeKey(key: string, line: LineEditor): void {
 
 function createLineEditor(
   store: Store,
-  submit: { runCommand: (text: string) => void; search: (text: string) => void; notify: Notify },
+  submit: { runCommand: (text: string) => void; search: (text: string) => void },
 ): LineEditor {
   const typed = (): string | null => {
     const { overlay } = store.get();
@@ -236,10 +235,8 @@ function createLineEditor(
     complete() {
       const state = store.get();
       const { columnIds } = currentView(state).table;
-      const line = typed() ?? '';
-      const text = complete(line, { readOnly: state.readOnly, columnIds });
-      if (text === line) submit.notify('warning', 'Nothing completes this. Press ? for the list.');
-      else store.dispatch({ type: 'lineSet', text });
+      const text = complete(typed() ?? '', { readOnly: state.readOnly, columnIds });
+      store.dispatch({ type: 'lineSet', text });
     },
     runCommand() {
       const { overlay, readOnly } = store.get();

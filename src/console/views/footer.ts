@@ -1,4 +1,4 @@
-import { completions } from '../commands/command-line.js';
+import { completions, matchingCommands } from '../commands/command-line.js';
 import { commandsIn } from '../commands/command-table.js';
 import { formatCount } from './format.js';
 import { layoutScreen } from '../state/layout.js';
@@ -47,15 +47,17 @@ export function messageLine(state: ConsoleState, theme: Theme): Line {
 function commandLine(text: string, state: ConsoleState, theme: Theme): Line {
   const { columnIds } = currentView(state).table;
   // the palette lists the commands
-  const candidates = /\s/u.test(text.trimStart())
-    ? completions(text, { readOnly: state.readOnly, columnIds }).slice(0, 8).join('  ')
-    : '';
+  const isCommand = !/\s/u.test(text.trimStart());
+  const isUnknown = isCommand && matchingCommands(text, state.readOnly).length === 0;
+  const candidates = isCommand
+    ? ''
+    : completions(text, { readOnly: state.readOnly, columnIds }).slice(0, 8).join('  ');
   return justify(
     [
       span(' :', 'accent'),
       span(cleanText(text)),
       span(theme.glyphs.cursor, 'accent'),
-      span(`  ${candidates}`, 'muted'),
+      isUnknown ? span('  no such command', 'warning') : span(`  ${candidates}`, 'muted'),
     ],
     [],
     state.size.columns,

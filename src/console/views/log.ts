@@ -38,10 +38,12 @@ function headingLine(state: ConsoleState, log: LogPane, theme: Theme): Line {
     span(log.isStderr ? 'stderr' : 'log', log.focused ? 'strong' : 'plain'),
     span(name === '' ? ' ' : ` ${name} `, 'plain'),
   ];
+  const position = positionSpans(log, theme);
+  const isPlain = position.length === 0 && log.search === null && !state.wrap;
   const right = [
-    ...positionSpans(log, theme),
+    ...position,
     span(log.search === null ? '' : ` ${glyphs.dot} /${truncate(cleanText(log.search.text), 20)}`, 'accent'),
-    span(state.wrap ? ` ${glyphs.dot} wrapped ` : ' ', 'muted'),
+    span(state.wrap ? ` ${glyphs.dot} wrapped ` : isPlain ? '' : ' ', 'muted'),
     span(glyphs.rule.repeat(2), tone),
   ];
   const line = justify(left, right, state.size.columns + 1, theme);
@@ -65,7 +67,8 @@ function positionSpans({ tail, end }: LogPane, { glyphs }: Theme): Span[] {
     file === undefined || file.bytes === 0 ? '' : `${isPartial ? ' of' : ','} ${formatBytes(file.bytes)}`;
   return [
     ...(lines.length > 0 && file?.isMissing === true ? [span(' file deleted', 'warning')] : []),
-    ...(file?.trouble ? [span(` ${cleanText(file.trouble)}`, 'warning')] : []),
+    // without lines, the pane below says it
+    ...(lines.length > 0 && file?.trouble ? [span(` ${cleanText(file.trouble)}`, 'warning')] : []),
     span(` ${loaded}${size} ${glyphs.dot} `, 'muted'),
     end === null
       ? span('following', 'good')

@@ -78,7 +78,7 @@ function limitOf(job: Row['job']): string {
 }
 
 function askedFor({ cpus, memory, gres }: NonNullable<Row['job']>): string {
-  return [`${cpus} cpus`, memory, gres].filter(Boolean).join(', ');
+  return [`${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}`, memory, gres].filter(Boolean).join(', ');
 }
 
 /** A heading and the last lines of the log. */

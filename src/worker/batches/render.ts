@@ -170,7 +170,7 @@ export function failuresCsv(failed: readonly FailedRun[]): string {
 
 /** `310`, `4.2` */
 export function rateText(slidesPerHour: number): string {
-  return slidesPerHour < 10 ? slidesPerHour.toFixed(1) : String(Math.round(slidesPerHour));
+  return slidesPerHour < 10 ? slidesPerHour.toFixed(1) : Math.round(slidesPerHour).toLocaleString('en-US');
 }
 
 /** `in 2h04`, or how long ago it ended; `-` if that is unknown. */

@@ -33,7 +33,7 @@ function cpuText(cpuMs: number, wallMs: number, cpus: number | null): string {
   const time = cpuMs < 10_000 ? `${(cpuMs / 1_000).toFixed(1)}s` : duration(cpuMs);
   if (wallMs === 0) return time;
   const busy = (cpuMs / wallMs).toFixed(1);
-  return `${time}, ${busy} ${cpus === null ? 'CPUs' : `of ${cpus} CPUs`} on average`;
+  return `${time}, ${busy} ${cpus === null ? 'CPUs' : `of ${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}`} on average`;
 }
 
 function timeText(wallMs: number, limit: number | null): string {

@@ -457,7 +457,8 @@ describe('the command line', () => {
     controller.press([':']);
     type('wrong');
     controller.press(['tab']);
-    expect(message()).toContain('Nothing completes this.');
+    expect(screenLines(store.get()).join('\n')).toContain(':wrong');
+    expect(screenLines(store.get()).join('\n')).toContain('no such command');
     controller.press(['enter']);
     expect(message()).toContain('Unknown command "wrong"');
   });
