@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { masked, maskUrl } from '../base/redact.js';
-import { settingInfo, settingsSchema, type SettingInfo } from './schema.js';
+import { settingsSchema } from './schema.js';
+import { settingInfo, type SettingInfo } from './setting-info.js';
 
 /** One setting of the schema. */
 export interface Setting {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { catalog, formatValue, type Setting } from './catalog.js';
-import { settingInfo, settingsSchema } from './schema.js';
+import { settingsSchema } from './schema.js';
+import { settingInfo } from './setting-info.js';
 
 /** JSON Schema (2020-12) of a profile, in which every setting is optional. */
 export function profileJsonSchema(): Record<string, unknown> {
@@ -122,7 +123,7 @@ The defaults of these settings suit almost every site.`;
 
 const intro = `# Configuration
 
-This page is generated from \`src/config/schema.ts\` by \`scripts/generate-docs.mjs\`. Do not edit it.
+This page is generated from \`src/config/sections\` by \`scripts/generate-docs.mjs\`. Do not edit it.
 
 A setting comes from the first of these that contains it:
 

@@ -18,7 +18,9 @@ import {
 } from '../state/state.js';
 import { currentView } from '../views/tables/all-tables.js';
 import { complete, matchingCommands, namedCommands, parseCommandLine } from './command-line.js';
-import { commandForKey, openedMenu, tableContexts } from './command-table.js';
+import { commandForKey } from './command-table.js';
+import { tableContexts } from './table/definition.js';
+import { openedMenu } from './table/questions.js';
 import type {
   CommandContext,
   HostServices,

@@ -1,0 +1,90 @@
+import type { Command } from '../command.js';
+import { command, jobsAndLog, searchable } from './definition.js';
+
+/** The log and pages. */
+export const logCommands: readonly Command[] = [
+  command({
+    id: 'focus',
+    keys: ['tab'],
+    contexts: jobsAndLog,
+    help: 'Switch between the table and the open log',
+    hint: ({ log }) => (log === null ? null : 'focus'),
+    run: ({ dispatch }) => dispatch({ type: 'focusToggled' }),
+  }),
+  command({
+    id: 'follow',
+    keys: ['f'],
+    contexts: ['log'],
+    help: 'Follow the end of the log, or stop following',
+    hint: ({ log }) => (log?.end === null ? 'stop following' : 'follow'),
+    run: ({ dispatch }) => dispatch({ type: 'followToggled' }),
+  }),
+  command({
+    id: 'search',
+    keys: ['/'],
+    contexts: searchable,
+    help: 'Search the log or page: text, or /expression/',
+    hint: 'search',
+    run: ({ dispatch }) => dispatch({ type: 'searchOpened' }),
+  }),
+  command({
+    id: 'nextHit',
+    keys: ['n'],
+    contexts: searchable,
+    help: 'Next search hit',
+    run: ({ search }) => search.next(1),
+  }),
+  command({
+    id: 'previousHit',
+    keys: ['N'],
+    contexts: searchable,
+    help: 'Previous search hit',
+    run: ({ search }) => search.next(-1),
+  }),
+  command({
+    id: 'nextError',
+    keys: ['E'],
+    contexts: ['log'],
+    help: 'Next line of the log that looks like an error',
+    hint: 'error',
+    run: ({ search }) => search.nextError(),
+  }),
+  command({
+    id: 'stderr',
+    keys: ['e'],
+    contexts: ['log'],
+    name: 'stderr',
+    help: 'Show standard error, if it is another file, or output',
+    hint: ({ log }) => (log?.isStderr === true ? 'stdout' : 'stderr'),
+    run: ({ logs }) => logs.toggleStderr(),
+  }),
+  command({
+    id: 'fullScreen',
+    keys: ['F'],
+    contexts: ['log'],
+    help: 'Full-screen log, or back to the table',
+    hint: 'full screen',
+    run: ({ dispatch }) => dispatch({ type: 'fullScreenToggled' }),
+  }),
+  command({
+    id: 'wrap',
+    keys: ['w'],
+    contexts: ['log'],
+    help: 'Wrap or truncate long lines of the log',
+    run: ({ dispatch }) => dispatch({ type: 'wrapToggled' }),
+  }),
+  command({
+    id: 'timestamps',
+    keys: ['t'],
+    contexts: ['log'],
+    help: 'Show when each line of the log was first seen',
+    run: ({ dispatch }) => dispatch({ type: 'timestampsToggled' }),
+  }),
+  command({
+    id: 'pager',
+    keys: ['o'],
+    name: 'pager',
+    help: 'Open the complete log in $PAGER',
+    run: ({ logs }) => logs.openInPager(),
+  }),
+];

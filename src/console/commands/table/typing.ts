@@ -1,0 +1,91 @@
+import type { Command } from '../command.js';
+import { command } from './definition.js';
+
+/** Keys while something is typed. */
+export const typing: readonly Command[] = [
+  command({
+    id: 'filterKeep',
+    keys: ['enter'],
+    contexts: ['filter'],
+    help: 'Keep the filter',
+    hint: 'keep',
+    run: ({ dispatch }) => dispatch({ type: 'filterKept' }),
+  }),
+  command({
+    id: 'filterClear',
+    keys: ['esc'],
+    contexts: ['filter'],
+    help: 'Clear the filter',
+    hint: 'clear',
+    run: ({ dispatch }) => dispatch({ type: 'back' }),
+  }),
+  command({
+    id: 'filterErase',
+    keys: ['backspace'],
+    contexts: ['filter'],
+    help: 'Erase a character of the filter',
+    run: ({ dispatch }) => dispatch({ type: 'filterErased' }),
+  }),
+  command({
+    id: 'commandRun',
+    keys: ['enter'],
+    contexts: ['command'],
+    help: 'Run the command',
+    hint: 'run',
+    run: ({ line }) => line.runCommand(),
+  }),
+  command({
+    id: 'paletteUp',
+    keys: ['up'],
+    contexts: ['command'],
+    help: 'Previous matching command',
+    run: ({ line }) => line.moveInPalette(-1),
+  }),
+  command({
+    id: 'paletteDown',
+    keys: ['down'],
+    contexts: ['command'],
+    help: 'Next matching command; Enter runs it',
+    hint: 'choose',
+    run: ({ line }) => line.moveInPalette(1),
+  }),
+  command({
+    id: 'commandComplete',
+    keys: ['tab'],
+    contexts: ['command'],
+    help: 'Complete the word',
+    hint: 'complete',
+    run: ({ line }) => line.complete(),
+  }),
+  command({
+    id: 'helpSearchKeep',
+    keys: ['enter'],
+    contexts: ['helpSearch'],
+    help: 'Keep what the help is searched for',
+    hint: 'keep',
+    run: ({ line }) => line.keepHelpSearch(),
+  }),
+  command({
+    id: 'searchRun',
+    keys: ['enter'],
+    contexts: ['search'],
+    help: 'Search; an empty text ends the search',
+    hint: 'search',
+    run: ({ line }) => line.startSearch(),
+  }),
+  command({
+    id: 'lineCancel',
+    keys: ['esc'],
+    contexts: ['command', 'search', 'helpSearch'],
+    help: 'Cancel',
+    hint: 'cancel',
+    run: ({ dispatch }) => dispatch({ type: 'back' }),
+  }),
+  command({
+    id: 'lineErase',
+    keys: ['backspace'],
+    contexts: ['command', 'search', 'helpSearch'],
+    help: 'Erase a character',
+    run: ({ line }) => line.erase(),
+  }),
+];
