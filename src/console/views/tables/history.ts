@@ -185,7 +185,9 @@ function summaryLines(state: ConsoleState, height: number, theme: Theme): Line[]
         label(`finished ${a}`),
         span(sparkline(finished, theme.glyphs), 'good'),
         span(
-          `  at most ${formatCount(Math.max(...finished))} ${a}, over ${periods.length} ${scale.unit}s`,
+          rows.length === 0
+            ? '  no data yet'
+            : `  at most ${formatCount(Math.max(...finished))} ${a}, over ${periods.length} ${scale.unit}s`,
           'muted',
         ),
       ],
