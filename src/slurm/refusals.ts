@@ -88,7 +88,7 @@ export const knownRefusals: readonly KnownRefusal[] = [
     seen: [
       [refused('Invalid account or account/partition combination specified'), '20.11.4, 22.05.8, 24.11.5'],
       [refused('Invalid qos specification'), '20.11.4, 22.05.8, 24.11.5'],
-      [refused("User's group not permitted to use this partition"), 'source'],
+      [refused("User's group not permitted to use this partition"), '22.05.8'],
       [refused('Access denied to requested reservation'), 'source'],
       [refused('Invalid user id'), 'source'],
     ],

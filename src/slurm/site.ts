@@ -14,6 +14,8 @@ export interface ClusterInfo {
    * accounting limits do not keep a job from starting.
    */
   enforced: readonly string[] | null;
+  /** `PrivateData`: what users without operator rights do not see (`jobs`, `nodes`, `partitions` …), in lower case. */
+  privateData: readonly string[];
   partitions: readonly Partition[] | null;
   /** Token bucket for the requests of one user (`rl_enable`). Null: no limit is set. */
   rateLimit: { burst: number; perSecond: number } | null;
@@ -42,7 +44,8 @@ export async function readClusterInfo(run: RunCommand, options: CommandOptions =
     minJobAge: parseSlurmNumber(settings.get('MinJobAge')?.replace(/ sec$/, '') ?? ''),
     // `accounting_storage/none` up to 22.05; empty in later releases
     accounting: storage === undefined ? null : !/(^|\/)none$|^$|^\(null\)$/.test(storage),
-    enforced: enforced(settings.get('AccountingStorageEnforce')),
+    enforced: words(settings.get('AccountingStorageEnforce')),
+    privateData: words(settings.get('PrivateData')) ?? [],
     partitions: sinfo.kind === 'exited' && sinfo.exitCode === 0 ? parsePartitions(sinfo.stdout) : null,
     rateLimit: rateLimit(settings.get('SlurmctldParameters') ?? ''),
   };
@@ -50,7 +53,7 @@ export async function readClusterInfo(run: RunCommand, options: CommandOptions =
 
 const separator = '\u001F';
 
-function enforced(text: string | undefined): string[] | null {
+function words(text: string | undefined): string[] | null {
   if (text === undefined) return null;
   return text
     .toLowerCase()

@@ -11,6 +11,8 @@ export type TresLimit =
   | 'MaxTRESMins'
   | 'MinTRES'
   | 'GrpTRES'
+  | 'GrpTRESMins'
+  | 'GrpTRESRunMins'
   | 'MaxTRESPerUser'
   | 'MaxTRESPerAccount';
 
@@ -29,6 +31,8 @@ export interface Limits {
 export interface AccountingLimits {
   /** Whether the site enforces limits; otherwise they are only noted. */
   isEnforced: boolean;
+  /** Whether a job starts only if `GrpTRESMins` lets it run to its time limit (`AccountingStorageEnforce=safe`). */
+  isSafe: boolean;
   defaultAccount: string | null;
   /** By account. */
   defaultQos: ReadonlyMap<string, string>;
@@ -46,6 +50,8 @@ const associationColumns: Columns = [
   ['MaxTRESPerNode', 'MaxTRESPerNode'],
   ['MaxTRESMins', 'MaxTRESMins'],
   ['GrpTRES', 'GrpTRES'],
+  ['GrpTRESMins', 'GrpTRESMins'],
+  ['GrpTRESRunMins', 'GrpTRESRunMins'],
   ['MaxJobs', 'MaxJobs'],
   ['MaxSubmitJobs', 'MaxSubmitJobs'],
   ['GrpJobs', 'GrpJobs'],
@@ -58,6 +64,8 @@ const qosColumns: Columns = [
   ['MaxTRESMins', 'MaxTRESMins'],
   ['MinTRES', 'MinTRES'],
   ['GrpTRES', 'GrpTRES'],
+  ['GrpTRESMins', 'GrpTRESMins'],
+  ['GrpTRESRunMins', 'GrpTRESRunMins'],
   ['MaxTRESPU', 'MaxTRESPerUser'],
   ['MaxTRESPA', 'MaxTRESPerAccount'],
   ['MaxJobsPU', 'MaxJobsPerUser'],
@@ -131,6 +139,7 @@ export async function readAccountingLimits(
   };
   return {
     isEnforced: enforced === null || enforced.some((word) => ['limits', 'safe', 'all'].includes(word)),
+    isSafe: enforced?.some((word) => ['safe', 'all'].includes(word)) ?? false,
     defaultAccount: own.map(([, name]) => name).find((name) => name !== undefined && name !== '') ?? null,
     defaultQos: new Map(own.map(([account = '', , name = '']) => [account, name === '' ? 'normal' : name])),
     qos: new Map(qos.map(([name = '', ...cells]) => [name, readLimits(`QOS ${name}`, qosColumns, cells)])),

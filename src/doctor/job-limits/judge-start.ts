@@ -59,7 +59,8 @@ export function judgeStart(
     forever.push(...judgePartition(name, facts, { account, qos, minutes, tres }));
     const levels = [facts.get('QoS'), qos].flatMap((of) => accounting?.qos.get(of ?? '') ?? []);
     levels.push(...(accounting?.associations.get(account ?? '') ?? []));
-    for (const reason of judgeLevels(levels, tres, minutes)) limits.add(reason);
+    const isSafe = accounting?.isSafe === true;
+    for (const reason of judgeLevels(levels, tres, { minutes, isSafe })) limits.add(reason);
   }
   return accounting?.isEnforced === true
     ? { forever: [...forever, ...limits], notes: [] }
@@ -126,7 +127,11 @@ const firstLevelLimits: readonly (readonly [TresLimit, say: (allowed: string, wa
  * For each limit, the first level that sets it counts: the partition's QOS, the job's QOS, the user's association, its account,
  * the parent accounts (Slurm's resource_limits page). Group limits apply at each level.
  */
-function judgeLevels(levels: readonly Limits[], wanted: Tres, minutes: number | null): string[] {
+function judgeLevels(
+  levels: readonly Limits[],
+  wanted: Tres,
+  { minutes, isSafe }: { minutes: number | null; isSafe: boolean },
+): string[] {
   const reasons: string[] = [];
   const wall = levels.find(({ maxWall }) => maxWall !== null);
   if (wall !== undefined && minutes !== null && minutes * 60 > (wall.maxWall ?? Infinity))
@@ -156,6 +161,18 @@ function judgeLevels(levels: readonly Limits[], wanted: Tres, minutes: number | 
         reasons.push(
           `${of} allows all jobs together ${amountText(name, amount)} (GrpTRES), and one job requests ${requested}`,
         );
+    }
+    for (const [limit, jobs, isChecked] of [
+      ['GrpTRESMins', 'all jobs', isSafe],
+      ['GrpTRESRunMins', 'running jobs', true],
+    ] as const) {
+      for (const [name, amount] of tres.get(limit) ?? []) {
+        const requested = (wanted.get(name) ?? 0) * (minutes ?? 0);
+        if ((isChecked && requested > amount) || (amount === 0 && wanted.has(name)))
+          reasons.push(
+            `${of} allows ${jobs} together ${amountText(name, amount)} times minutes (${limit}), and one job requests ${requested}`,
+          );
+      }
     }
   }
   for (const { of, jobs } of levels) {

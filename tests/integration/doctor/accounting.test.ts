@@ -136,6 +136,20 @@ describe('what the check says never starts', () => {
     [onQos('MaxTRESPerNode=cpu=1'), { cpus: 2 }, /\(MaxTRESPerNode\), not 2/, /./],
     [onQos('MinTRES=cpu=2'), {}, /requires a job to request 2 CPUs \(MinTRES\), not 1/, /Min/],
     [onQos('MaxTRESMins=cpu=10'), { time: '20' }, /10 CPUs times minutes \(MaxTRESMins\), not 20/, /./],
+    [
+      onQos('GrpTRESRunMins=cpu=10'),
+      { time: '20' },
+      /running jobs together 10 CPUs times minutes \(GrpTRESRunMins\)/,
+      /./,
+    ],
+    [onAccount('GrpTRESRunMins=cpu=10'), { time: '20' }, /account path .* \(GrpTRESRunMins\).* 20/, /./],
+    [
+      onQos('GrpTRESMins=cpu=0'),
+      { time: '20' },
+      /all jobs together 0 CPUs times minutes \(GrpTRESMins\)/,
+      /./,
+    ],
+    [onAccount('GrpTRESMins=cpu=0'), { time: '20' }, /account path .* \(GrpTRESMins\).* 20/, /./],
     [null, { partition: 'small', cpus: 4 }, /2 CPUs \(MaxCPUsPerNode\), not 4/, /./],
     [null, { partition: 'small', mem: '2G' }, /1000 MB of memory \(MaxMemPerNode\), not 2048/, /./],
   ] as const)('%j, jobs with %j', async (change, slurm, evidence, reason) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { judgeStart, parsePartitionFacts } from '../../../src/doctor/job-limits/judge-start.js';
-import type { AccountingLimits } from '../../../src/doctor/job-limits/accounting-limits.js';
+import type { AccountingLimits, TresLimit } from '../../../src/doctor/job-limits/accounting-limits.js';
 import { parseTres, requestedTres } from '../../../src/doctor/job-limits/tres.js';
 import { jobKinds } from '../../../src/worker/job-request/resources.js';
 import { settingsWith } from '../../support/doctor.js';
@@ -70,6 +70,7 @@ const limits = (of: string, text: string) => ({
 describe('the first level that limits a resource counts', () => {
   const accounting: AccountingLimits = {
     isEnforced: true,
+    isSafe: false,
     defaultAccount: 'path',
     defaultQos: new Map([['path', 'normal']]),
     qos: new Map([['normal', limits('QOS normal', 'cpu=8')]]),
@@ -85,6 +86,45 @@ describe('the first level that limits a resource counts', () => {
       forever,
       notes: [],
     });
+  });
+});
+
+const judgeShared = (limit: TresLimit, text: string, isSafe: boolean): string[] => {
+  const normal = {
+    of: 'QOS normal',
+    maxWall: null,
+    tres: new Map([[limit, parseTres(text)]]),
+    jobs: new Map(),
+  };
+  const accounting: AccountingLimits = {
+    isEnforced: true,
+    isSafe,
+    defaultAccount: 'path',
+    defaultQos: new Map([['path', 'normal']]),
+    qos: new Map([['normal', normal]]),
+    associations: new Map(),
+  };
+  const partitions = parsePartitionFacts('PartitionName=main Default=YES', new Map());
+  const request = new Map([
+    ['cpus-per-task', '2'],
+    ['time', '30'],
+  ]);
+  return judgeStart(request, partitions, accounting).forever;
+};
+
+describe('computing time that jobs share', () => {
+  test.each([
+    ['GrpTRESRunMins', 'cpu=59', false, ['running jobs together 59 CPUs times minutes (GrpTRESRunMins)']],
+    ['GrpTRESRunMins', 'cpu=60', false, []],
+    ['GrpTRESMins', 'cpu=59', true, ['all jobs together 59 CPUs times minutes (GrpTRESMins)']],
+    // the job may start, and ends when the time is used up
+    ['GrpTRESMins', 'cpu=59', false, []],
+    ['GrpTRESMins', 'cpu=0', false, ['all jobs together 0 CPUs times minutes (GrpTRESMins)']],
+    ['GrpTRESMins', 'gres/gpu=0', false, []],
+  ] as const)('%s=%s, safe: %s', (limit, text, isSafe, reasons) => {
+    expect(judgeShared(limit, text, isSafe)).toEqual(
+      reasons.map((reason) => `QOS normal allows ${reason}, and one job requests 60`),
+    );
   });
 });
 

@@ -12,6 +12,7 @@ import { commands } from '../../../src/doctor/checks/slurm/commands.js';
 import { controller } from '../../../src/doctor/checks/slurm/controller.js';
 import { accounting, judgeLimits, judgeMinJobAge, limits } from '../../../src/doctor/checks/slurm/limits.js';
 import { judgePartitions, partitions } from '../../../src/doctor/checks/slurm/partitions.js';
+import { start } from '../../../src/doctor/checks/slurm/start.js';
 import { submitLine } from '../../../src/doctor/checks/slurm/submit.js';
 import { version } from '../../../src/doctor/checks/slurm/version.js';
 import type { Partition, ClusterInfo } from '../../../src/slurm/site.js';
@@ -23,6 +24,7 @@ const site: ClusterInfo = {
   minJobAge: 300,
   accounting: true,
   enforced: ['associations', 'limits', 'qos'],
+  privateData: [],
   partitions: [{ name: 'main', isDefault: true, up: true, timeLimit: 3_600, nodes: 2 }],
   rateLimit: null,
 };
@@ -109,6 +111,13 @@ describe('slurm.version', () => {
       /Slurm 24\.11\.5/,
       null,
     ],
+    [
+      'what it hides',
+      exited('SLURM_VERSION = 22.05.8\nPrivateData = jobs,nodes\n'),
+      'ok',
+      /shows only the user's own part of jobs, nodes/,
+      null,
+    ],
     ['untold', exited('', { exitCode: 1 }), 'fail', /did not report the Slurm version/, 'grep SLURM_VERSION'],
   ])('%s', async (_name, answer, status, evidence, fix) => {
     await expectCheck(version, { 'scontrol show config': answer }, { status, evidence, fix });
@@ -192,6 +201,25 @@ describe('slurm.partitions', () => {
     const untold = await ask(partitions, {}, { 'slurm.version': { ...site, partitions: null } });
     expect(untold).toMatchObject({ status: 'fail', fix: 'sinfo --all' });
   });
+
+  const denied = exited('', { exitCode: 1, stderr: 'slurm_load_node error: Access/permission denied\n' });
+  it.each([
+    ['partitions', partitions, { ...site, partitions: null }, /sinfo did not list the partitions/],
+    ['nodes', partitions, site, /sinfo did not list the nodes/],
+    ['limits of partitions', start, site, /scontrol did not show the limits of the partitions/],
+  ])('blames PrivateData if the user may not see %s', async (_, check, version, evidence) => {
+    const run = fakeRun({ sinfo: denied, 'scontrol --all': denied });
+    const found = await ask(check, { run }, { 'slurm.version': version });
+    expect(found).toMatchObject({ status: 'warn', fix: expect.stringContaining('operator rights') });
+    expect(found.evidence.join('\n')).toMatch(evidence);
+    expect(found.evidence.join('\n')).toContain('jobs can run nevertheless');
+  });
+
+  it('does not take silence about nodes for a partition without nodes', async () => {
+    const found = await ask(partitions, { run: fakeRun({ sinfo: timedOut }) }, { 'slurm.version': site });
+    expect(found).toMatchObject({ status: 'warn', fix: 'sinfo --all --Node' });
+    expect(found.evidence.join('\n')).not.toContain('it has none');
+  });
 });
 
 describe('slurm.submit', () => {
@@ -199,6 +227,7 @@ describe('slurm.submit', () => {
     ['Invalid qos specification', 'config set slurm.qos short'],
     ['Invalid account or account/partition combination specified', 'config set slurm.account path'],
     ['invalid partition specified: x', 'config set slurm.partition long'],
+    ["User's group not permitted to use this partition", 'config set slurm.partition long'],
     ['Memory specification can not be satisfied', 'config set slurm.mem 64000M'],
     ['Invalid generic resource (gres) specification', 'config set slurm.gres gpu:a100:2'],
     ['Requested time limit is invalid (missing or exceeds some limit)', 'config set slurm.time 2-00:00:00'],

@@ -14,6 +14,7 @@ it('reads a real site', async () => {
     minJobAge: 300,
     accounting: false,
     enforced: [],
+    privateData: [],
     partitions: [
       { name: 'main', isDefault: true, up: true, timeLimit: null, nodes: 4 },
       { name: 'short', isDefault: false, up: true, timeLimit: 600, nodes: 2 },
@@ -22,9 +23,10 @@ it('reads a real site', async () => {
   });
 });
 
-it('reads accounting and rate limit', async () => {
+it('reads accounting, rate limit and what is hidden', async () => {
   const other = config
     .replace('accounting_storage/none', 'accounting_storage/slurmdbd')
+    .replace(/^PrivateData.*$/m, 'PrivateData             = jobs,nodes')
     .replace(
       /^SlurmctldParameters.*$/m,
       'SlurmctldParameters     = cloud_dns,rl_enable,rl_bucket_size=50,rl_refill_rate=10,rl_refill_period=2',
@@ -32,6 +34,7 @@ it('reads accounting and rate limit', async () => {
   const { run } = fakeRun((call) => said(call.file === 'sinfo' ? sinfo : other));
   expect(await readClusterInfo(run)).toMatchObject({
     accounting: true,
+    privateData: ['jobs', 'nodes'],
     rateLimit: { burst: 50, perSecond: 5 },
   });
 });
@@ -43,6 +46,7 @@ it('returns null values if Slurm does not answer', async () => {
     minJobAge: null,
     accounting: null,
     enforced: null,
+    privateData: [],
     partitions: null,
     rateLimit: null,
   });

@@ -26,6 +26,7 @@ export const cluster = found({
   minJobAge: 300,
   accounting: true,
   enforced: ['associations', 'limits', 'qos'],
+  privateData: [],
   rateLimit: null,
   partitions: [
     { name: 'long', isDefault: false, up: true, timeLimit: 604_800, nodes: 4 },

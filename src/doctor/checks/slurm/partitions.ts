@@ -3,6 +3,7 @@ import type { Settings } from '../../../config/index.js';
 import { patienceMs, type Partition } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, count, fail, ok, warn } from '../../check-result.js';
+import { hiddenFinding, isHidden } from './private-data.js';
 
 /** States in which a node accepts no jobs (sinfo(1)); some have a suffix such as `*` or `~`. */
 const unusable = /^(down|drain|drained|draining|fail|failing|maint|unknown|err|error|future|inval|reboot)/i;
@@ -62,12 +63,7 @@ export function judgePartitions(
 async function hiddenPartitions(run: RunCommand, signal: AbortSignal): Promise<Finding> {
   const problem = describeFailure(await run('sinfo', ['--all', '--noheader'], { timeoutMs: 4_500, signal }));
   const evidence = `sinfo did not list the partitions${problem === '' ? '' : `: ${problem}`}.`;
-  return /permission denied/i.test(problem)
-    ? warn(
-        [evidence, 'PrivateData in slurm.conf hides them; jobs can run nevertheless.'],
-        'scontrol show config | grep PrivateData   # ask the Slurm administrators for operator rights',
-      )
-    : fail(evidence, 'sinfo --all');
+  return isHidden(problem) ? hiddenFinding(evidence) : fail(evidence, 'sinfo --all');
 }
 
 export const partitions: Check<'slurm.partitions'> = {
@@ -83,6 +79,12 @@ export const partitions: Check<'slurm.partitions'> = {
       timeoutMs: patienceMs(site),
       signal,
     });
+    const problem = describeFailure(result);
+    if (problem !== '') {
+      const evidence = `sinfo did not list the nodes: ${problem}.`;
+      const finding = isHidden(problem) ? hiddenFinding(evidence) : warn(evidence, 'sinfo --all --Node');
+      return { ...finding, fact: site.partitions };
+    }
     const nodes = new Map<string, string[]>();
     for (const line of result.kind === 'exited' ? result.stdout.split('\n') : []) {
       const [name, state] = line.trim().split('|');

@@ -11,6 +11,7 @@ import {
   type StartRequest,
 } from '../../job-limits/judge-start.js';
 import { readSlurmConfig } from '../../slurm-config.js';
+import { hiddenFinding, isHidden } from './private-data.js';
 
 /** Whether jobs that sbatch accepts would ever start. */
 export const start: Check = {
@@ -26,8 +27,11 @@ export const start: Check = {
       run('scontrol', ['--all', '--oneliner', 'show', 'partition'], options),
       readSlurmConfig(run, options),
     ]);
-    if (shown.kind !== 'exited' || shown.exitCode !== 0)
-      return warn(`scontrol show partition ${describeFailure(shown)}.`, 'scontrol --all show partition');
+    const problem = describeFailure(shown);
+    if (problem !== '' || shown.kind !== 'exited') {
+      const evidence = `scontrol did not show the limits of the partitions: ${problem}.`;
+      return isHidden(problem) ? hiddenFinding(evidence) : warn(evidence, 'scontrol --all show partition');
+    }
     const partitions = parsePartitionFacts(shown.stdout, config ?? new Map());
     const accounting =
       site.accounting === true && site.cluster !== null

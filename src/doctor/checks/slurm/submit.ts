@@ -15,7 +15,7 @@ import { combine, configSet, fail, ok } from '../../check-result.js';
 const blame: readonly (readonly [RegExp, BlamedSetting])[] = [
   [/invalid account|account\/partition|invalid account or/i, 'slurm.account'],
   [/invalid qos/i, 'slurm.qos'],
-  [/invalid partition/i, 'slurm.partition'],
+  [/invalid partition|group not permitted to use this partition/i, 'slurm.partition'],
   [/time limit|invalid time/i, 'slurm.time'],
   [/memory specification|--mem/i, 'slurm.mem'],
   [/generic resource|gres/i, 'slurm.gres'],

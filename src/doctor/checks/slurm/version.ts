@@ -21,6 +21,7 @@ export const version: Check<'slurm.version'> = {
       );
     }
     const evidence = `Slurm ${site.version}, cluster ${site.cluster ?? 'without a name'}`;
+    const hidden = site.privateData.join(', ');
     const [major = 0, minor = 0] = site.version.split('.').map(Number);
     const tooOld = major < oldest[0] || (major === oldest[0] && minor < oldest[1]);
     const finding = tooOld
@@ -28,7 +29,14 @@ export const version: Check<'slurm.version'> = {
           `${evidence}: releases before 20.11 are not tested.`,
           'Upgrade Slurm, or verify this one with: dsa-slurm doctor --deep',
         )
-      : ok(evidence);
+      : ok([
+          evidence,
+          ...(hidden === ''
+            ? []
+            : [
+                `PrivateData: without operator rights, Slurm shows only the user's own part of ${hidden}. Runs need no more; the console shows no more.`,
+              ]),
+        ]);
     return { ...finding, fact: site };
   },
 };

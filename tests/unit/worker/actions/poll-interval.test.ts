@@ -13,6 +13,7 @@ function pace(everyMs: number | null, pollSeconds = 10, perSecond: number | null
     minJobAge: null,
     accounting: null,
     enforced: null,
+    privateData: [],
     partitions: null,
     rateLimit,
   });
