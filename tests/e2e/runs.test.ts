@@ -38,9 +38,10 @@ describe('while no worker runs', () => {
   test('runs are listed, shown, canceled, run again and forgotten, and each outcome is reported once', async () => {
     const first = bench.start();
     const going = await bench.publish({ args: ['Wait', bench.gate('never')] });
+    // messages that arrive together can be accepted in any order, and the list is in that order
+    await bench.until(() => logOf(going).includes('tick 2'));
     const failing = await bench.publish({ args: ['Fail', { token: true }], title: 'Count cells' });
     await bench.ended(failing);
-    await bench.until(() => logOf(going).includes('tick 2'));
     await bench.until(() => first.stderr().includes('"msg":"finished"'));
     await kill(first);
 
@@ -104,9 +105,9 @@ describe('while a worker runs', () => {
   test('the worker lists, shows, cancels, runs again and forgets; an unreachable worker keeps its runs', async () => {
     const worker = bench.start();
     const going = await bench.publish({ args: ['Wait', bench.gate('never')] });
+    await bench.until(() => logOf(going).includes('tick 2'));
     const failing = await bench.publish({ args: ['Fail'] });
     await bench.ended(failing);
-    await bench.until(() => logOf(going).includes('tick 2'));
     await bench.until(() => worker.stderr().includes('"msg":"finished"'));
     const all = await runs('list', '--json');
     expect(JSON.parse(all.stdout)).toMatchObject({

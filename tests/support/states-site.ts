@@ -18,7 +18,8 @@ export interface StatesSite {
 
 /**
  * - `quiet`: nothing special. `closed`: accepts jobs but starts none.
- * - `high` and `highcancel` preempt `low` and `lowcancel`: their jobs are requeued or canceled.
+ * - `high`, `highcancel` and `highgrace` preempt `low`, `lowcancel` and `lowgrace`: their jobs are requeued or canceled. Each pair
+ *   has a node of its own: what preempts a job takes all CPUs, also those of another test.
  * - `broken`: its prolog fails. `slow`: slurmctld's prolog and the node's epilog take four seconds.
  * - `full` has one node, and `dies` too, whose slurmd a test may stop.
  */
@@ -49,7 +50,7 @@ export async function startStatesSite(): Promise<StatesSite> {
   }
   const slurm = await startSlurm({
     dir: home,
-    nodes: 8,
+    nodes: 9,
     log: silentLog(),
     env: process.env,
     conf: [
@@ -68,8 +69,9 @@ export async function startStatesSite(): Promise<StatesSite> {
       'PartitionName=low Nodes=n1 PriorityTier=1 PreemptMode=REQUEUE',
       'PartitionName=high Nodes=n1 PriorityTier=9 PreemptMode=OFF',
       'PartitionName=lowcancel Nodes=n2 PriorityTier=1 PreemptMode=CANCEL',
-      'PartitionName=lowgrace Nodes=n2 PriorityTier=1 PreemptMode=CANCEL GraceTime=5',
       'PartitionName=highcancel Nodes=n2 PriorityTier=9 PreemptMode=OFF',
+      'PartitionName=lowgrace Nodes=n9 PriorityTier=1 PreemptMode=CANCEL GraceTime=5',
+      'PartitionName=highgrace Nodes=n9 PriorityTier=9 PreemptMode=OFF',
       'PartitionName=broken Nodes=n3',
       'PartitionName=dies Nodes=n4',
       'PartitionName=slow Nodes=n8',

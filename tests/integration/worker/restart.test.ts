@@ -224,6 +224,12 @@ describe('a worker whose journal was damaged', () => {
   test('adopts its job while no worker runs: the next one follows it', async () => {
     const { published, jobId } = await startWaiting();
     await stopAndFlipBit();
+    const listed = await program('runs', 'list', '--json');
+    expect(JSON.parse(listed.stdout)).toMatchObject({
+      source: 'journal',
+      orphans: [{ jobId, state: 'RUNNING' }],
+      orphansUnknown: null,
+    });
     const adopted = await program('runs', 'adopt', jobId);
     expect(adopted).toMatchObject({ code: 0 });
     expect(adopted.stdout).toContain(`Job ${jobId} belongs to run `);

@@ -108,16 +108,16 @@ async function startsAgain(started: Started): Promise<void> {
     60_000,
   );
   await lab.until(async () => {
-    const [reason = '', start = ''] = (
-      await slurm('squeue', '--states=all', `--jobs=${started.id}`, '-ho', '%r %S')
-    ).split(' ');
+    const shown = await slurm('squeue', '--states=all', `--jobs=${started.id}`, '-ho', '%S %r');
+    const [, start = '', reason = ''] = /^(\S*) (.*)$/.exec(shown) ?? [];
+    // refused while the first attempt completes, so again until it is released
     if (reason.includes('held')) await nudge('release', started.id);
     await resumeDrainedNodes();
-    // squeue prints local time, as Date reads it
-    if (reason === 'BeginTime' && new Date(start).getTime() - Date.now() > 10_000)
+    // squeue prints local time, as Date reads it; there is none for a held job
+    if (new Date(start).getTime() - Date.now() > 10_000)
       await nudge('update', `JobId=${started.id}`, 'StartTime=now+2');
     return runView(started.girderJob)?.stage === 'running';
-  }, 90_000);
+  }, 120_000);
 }
 
 /** Whether a node still cleans up an attempt of the job. */
@@ -195,7 +195,10 @@ function expectWholeLog(job: GirderJob): void {
   }
 }
 
-describe.concurrent('a job state of Slurm becomes an outcome and a log message:', () => {
+/** Several tests wait for Slurm more than once, each time for a minute or two at most. */
+const patient = { timeout: 300_000 };
+
+describe.concurrent('a job state of Slurm becomes an outcome and a log message:', patient, () => {
   test('COMPLETED, after COMPLETING and CONFIGURING', async () => {
     const started = await start('slow');
     await untilState(started, 'CONFIGURING');
@@ -274,7 +277,7 @@ describe.concurrent('a job state of Slurm becomes an outcome and a log message:'
       // drained if slurmd got the second attempt before it had cleaned up the first one
       if (/^(drain|drng|down)/.test(state)) await resumeNode();
       return /^(idle|mix|alloc)/.test(state);
-    });
+    }, 60_000);
     await startsAgain(again);
     await again.open();
     const log = (await succeeds(again)).log.join('');
@@ -302,7 +305,6 @@ describe.concurrent('a job state of Slurm becomes an outcome and a log message:'
     await says(started, 'it was requeued and is held; ask for help');
     if (word === 'SPECIAL_EXIT') await untilState(started, word);
     await isIn('queued', started);
-    await slurm('scontrol', 'release', started.id);
     await startsAgain(started);
     await started.open();
     await succeeds(started);
@@ -347,10 +349,10 @@ describe.concurrent('a job state of Slurm becomes an outcome and a log message:'
     await succeeds(started);
   });
 
-  test.each(['lowcancel', 'lowgrace'])('PREEMPTED and over (%s)', async (partition) => {
-    const started = await start(partition);
+  test.each(['cancel', 'grace'])('PREEMPTED and over (low%s)', async (pair) => {
+    const started = await start(`low${pair}`);
     await runs(started);
-    await start('highcancel', ['Linger', '1', '/dev/null'], 8);
+    await start(`high${pair}`, ['Linger', '1', '/dev/null'], 8);
     await fails(started, 'PREEMPTED', /state PREEMPTED/);
   });
 
