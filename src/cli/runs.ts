@@ -6,7 +6,7 @@ import { DsaSlurmError } from '../base/errors.js';
 import { silentLog } from '../base/log.js';
 import type { CommandAnswer } from '../worker/views/handle.js';
 import type { RunFilter, Runs, RunsAction, RunsView } from '../worker/runs/index.js';
-import { outcomes, stages } from '../worker/runs/select.js';
+import { outcomes, stages } from '../worker/run-state/run.js';
 import { addExamples, collect, outputStyle, printLine, type CliContext } from './context.js';
 import { exitCodes } from './exit.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';

@@ -1,5 +1,6 @@
 import type { JobRow } from '../slurm/job.js';
 import { phaseOf } from '../slurm/states.js';
+import { stages as runStages } from '../worker/run-state/run.js';
 import type { RunView, WorkerHandle } from '../worker/views/handle.js';
 import type { DemoCase } from './batch.js';
 import type { FakeGirder } from './fake-girder/index.js';
@@ -99,16 +100,7 @@ export function followBatch({
 }
 
 function countText(stages: readonly string[]): string {
-  const order = [
-    'published',
-    'accepted',
-    'staging',
-    'submitting',
-    'queued',
-    'running',
-    'collecting',
-    'finished',
-  ];
+  const order = ['published', ...runStages];
   return order
     .map((stage) => [stages.filter((each) => each === stage).length, stage] as const)
     .filter(([count]) => count > 0)

@@ -13,8 +13,8 @@ import { createFinishedRunActions } from './actions/finished-run-actions.js';
 import { watchOrphans } from './actions/orphans.js';
 import { keepWithinBudget } from './actions/poll-interval.js';
 import { createControlTarget } from './actions/remote-control-target.js';
-import { createRetries } from './actions/retry.js';
-import { connectBroker } from './connect-broker.js';
+import { createRunRetries } from './actions/retry.js';
+import { createWorkerBroker } from './worker-broker.js';
 import type { Executor } from './executor/executor.js';
 import { createClusterRunner, openCluster, type ClusterOptions } from './executor/open-cluster.js';
 import { createPullLauncher, registryEnvironment } from './job-request/pull-launcher.js';
@@ -251,7 +251,7 @@ function compose(
     scheduler.start(id);
     intake.adjust();
   };
-  const retries = createRetries({
+  const retries = createRunRetries({
     runStore,
     messages,
     girderSetup: girder.setup,
@@ -363,7 +363,7 @@ function compose(
       executor.tracker.start();
       const { pollSeconds } = settings.slurm;
       void keepWithinBudget({ tracker: executor.tracker, pollSeconds, site }, log);
-      const connection = connectBroker({
+      const connection = createWorkerBroker({
         settings,
         lease,
         intake,

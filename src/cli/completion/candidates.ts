@@ -60,7 +60,7 @@ export async function candidatesFor(request: Request): Promise<readonly Candidat
     }
     case '--stage':
     case '--outcome': {
-      const { stages, outcomes } = await import('../../worker/runs/select.js');
+      const { stages, outcomes } = await import('../../worker/run-state/run.js');
       return (name === '--stage' ? stages : outcomes).map((value) => ({ value, about: '' }));
     }
     case 'run':

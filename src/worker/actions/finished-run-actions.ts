@@ -5,7 +5,7 @@ import { createMessageBuilder } from '../reporting/result-message.js';
 import type { RunStore } from '../run-state/run-store.js';
 import type { CommandAnswer } from '../views/handle.js';
 import type { RetryMessages } from '../run-state/retry-messages.js';
-import type { Retries } from './retry.js';
+import type { RunRetries } from './retry.js';
 
 /** Actions on finished runs. */
 export interface FinishedRunActions {
@@ -16,7 +16,7 @@ export interface FinishedRunActions {
 export interface FinishedRunActionsOptions {
   runStore: RunStore;
   messages: RetryMessages;
-  retries: Retries;
+  retries: RunRetries;
 }
 
 /** Concurrent requests to Girder. */

@@ -35,7 +35,7 @@ export interface RetriesOptions {
 }
 
 /** Retries runs that failed or were canceled from their saved messages. */
-export interface Retries {
+export interface RunRetries {
   /**
    * Creates a new run with its own Girder job. The old run and its Girder job do not change.
    * @returns the new run's id
@@ -51,7 +51,7 @@ export interface Retries {
  * new job and before the run is in the journal, the next worker searches for that job in Girder. Without an API key this is not
  * possible: then the Girder job stays behind, INACTIVE, and another one is created.
  */
-export function createRetries(tools: RetriesOptions): Retries {
+export function createRunRetries(tools: RetriesOptions): RunRetries {
   const { runStore, messages, clock, log, stopping } = tools;
   /** Ids of runs whose retry is in progress. */
   const inProgress = new Set<string>();

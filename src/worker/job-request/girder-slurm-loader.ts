@@ -30,7 +30,7 @@ const maxAgeMs = 5 * 60_000;
 /** Time before Girder is queried again after an error. */
 const retryMs = 30_000;
 /** How long jobs wait for a Girder that has never answered. */
-export const patienceMs = 5 * 60_000;
+export const loadPatienceMs = 5 * 60_000;
 
 /** @param options.girder nothing is read unless `apiKey` and `apiUrl` are set */
 export function createGirderSlurmLoader(
@@ -84,7 +84,7 @@ export function createGirderSlurmLoader(
   }
 
   function isWorthWaiting(error: GirderError): boolean {
-    return isTemporary(error) && clock.monotonic() - (failingSince ?? clock.monotonic()) < patienceMs;
+    return isTemporary(error) && clock.monotonic() - (failingSince ?? clock.monotonic()) < loadPatienceMs;
   }
 
   function setProblem(now: string | null): void {
@@ -116,7 +116,7 @@ export function createGirderSlurmLoader(
           if (last === null && !isWorthWaiting(error)) return null;
         }
         if (last !== null) return last.settings;
-        if (failingSince !== null && clock.monotonic() - failingSince >= patienceMs) return null;
+        if (failingSince !== null && clock.monotonic() - failingSince >= loadPatienceMs) return null;
         await clock.sleep(Math.max(1_000, retryAt - clock.monotonic()), signal);
       }
     },

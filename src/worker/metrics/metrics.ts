@@ -5,7 +5,7 @@ import type { Clock } from '../../base/clock.js';
 import { describeFailure, type CommandRecord } from '../../base/command.js';
 import { programVersion } from '../../base/version.js';
 import type { RunStore } from '../run-state/run-store.js';
-import type { Run, Stage } from '../run-state/run.js';
+import { stages, type Run } from '../run-state/run.js';
 import type { WorkerHandle } from '../views/handle.js';
 import type { WorkerDetail } from '../views/live-views.js';
 import { createHistogram, createMetricsText } from './open-metrics.js';
@@ -41,14 +41,7 @@ const slurmCommands = [
   'sdiag',
 ];
 const brokerStates = ['connecting', 'consuming', 'paused', 'disconnected', 'closed'] as const;
-const unfinishedStages: readonly Stage[] = [
-  'accepted',
-  'staging',
-  'submitting',
-  'queued',
-  'running',
-  'collecting',
-];
+const unfinishedStages = stages.filter((stage) => stage !== 'finished');
 
 interface Requests {
   requests: number;

@@ -6,11 +6,23 @@ import type { Task } from '../../celery/messages/task.js';
 import type { JobUsage } from '../../slurm/exit-record.js';
 import type { JobState } from '../../slurm/states.js';
 
-/** The stages of a run. */
-export type Stage = 'accepted' | 'staging' | 'submitting' | 'queued' | 'running' | 'collecting' | 'finished';
+/** The stages of a run, in order. */
+export const stages = [
+  'accepted',
+  'staging',
+  'submitting',
+  'queued',
+  'running',
+  'collecting',
+  'finished',
+] as const;
 
-/** How a run finished. */
-export type Outcome = 'succeeded' | 'failed' | 'canceled';
+export type Stage = (typeof stages)[number];
+
+/** How a run can finish. */
+export const outcomes = ['succeeded', 'failed', 'canceled'] as const;
+
+export type Outcome = (typeof outcomes)[number];
 
 /**
  * What requested a cancel. `termination`: Celery's revoke with `terminate` of a started run; `expiry`: the publisher's `expires`

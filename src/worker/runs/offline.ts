@@ -14,7 +14,7 @@ import { openState } from '../run-state/open-state.js';
 import { createFinishedRunActions } from '../actions/finished-run-actions.js';
 import { adoptJobs, recoverOrphans } from '../actions/actions.js';
 import { createAdoptions, type Adoptions } from '../actions/adopt.js';
-import { createRetries } from '../actions/retry.js';
+import { createRunRetries } from '../actions/retry.js';
 import type { Run } from '../run-state/run.js';
 
 /** Actions on runs while no worker runs. The next worker continues from the journal. */
@@ -71,7 +71,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
       clock,
       log,
     });
-    const retries = createRetries({
+    const retries = createRunRetries({
       runStore,
       messages,
       girderSetup: ({ headers }) => ({

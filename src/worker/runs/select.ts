@@ -2,18 +2,6 @@ import { DsaSlurmError } from '../../base/errors.js';
 import type { RunView } from '../views/handle.js';
 import type { Outcome, Stage } from '../run-state/run.js';
 
-export const stages = [
-  'accepted',
-  'staging',
-  'submitting',
-  'queued',
-  'running',
-  'collecting',
-  'finished',
-] as const satisfies readonly Stage[];
-
-export const outcomes = ['succeeded', 'failed', 'canceled'] as const satisfies readonly Outcome[];
-
 /** Criteria for runs; missing ones match all. */
 export interface RunFilter {
   stage?: readonly Stage[];

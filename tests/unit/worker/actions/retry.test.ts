@@ -18,7 +18,7 @@ import { openRunStore, type RunStore } from '../../../../src/worker/run-state/ru
 import { openJournal, type Journal } from '../../../../src/worker/run-state/journal.js';
 import { openRetryMessages, type RetryMessages } from '../../../../src/worker/run-state/retry-messages.js';
 import { createFinishedRunActions } from '../../../../src/worker/actions/finished-run-actions.js';
-import { createRetries, type Retries } from '../../../../src/worker/actions/retry.js';
+import { createRunRetries, type RunRetries } from '../../../../src/worker/actions/retry.js';
 import { heldLease } from '../../../support/lease.js';
 import { someTask } from '../../../support/tasks.js';
 
@@ -46,7 +46,7 @@ interface Site {
   runStore: RunStore;
   journal: Journal;
   messages: RetryMessages;
-  retries: Retries;
+  retries: RunRetries;
   begun: string[];
   /** As a worker that dies; what it was about to write is lost. */
   die(): Promise<void>;
@@ -64,7 +64,7 @@ async function open({ limit = 10 } = {}): Promise<Site> {
     log,
   });
   const begun: string[] = [];
-  const retries = createRetries({
+  const retries = createRunRetries({
     runStore,
     messages,
     girderSetup: () => ({ connections, apiUrlMap: {}, clock: systemClock, log }),

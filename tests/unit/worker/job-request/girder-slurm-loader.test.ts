@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   createGirderSlurmLoader,
-  patienceMs,
+  loadPatienceMs,
 } from '../../../../src/worker/job-request/girder-slurm-loader.js';
 import { sendJson } from '../../../support/scripted-http.js';
 import { someSettings } from '../../../support/settings.js';
@@ -95,11 +95,11 @@ describe("Girder's settings for Slurm", () => {
     time.isBackAfter = Infinity;
     const waiting = source.current(never);
     expect(await waiting).toBeNull();
-    expect(time.slept).toBe(patienceMs);
+    expect(time.slept).toBe(loadPatienceMs);
     expect(source.problem()).toContain("The profile's own settings are used.");
     const asked = heard.length;
     expect(await source.current(never)).toBeNull();
-    expect([time.slept, heard.length]).toEqual([patienceMs, asked]);
+    expect([time.slept, heard.length]).toEqual([loadPatienceMs, asked]);
     // it is asked again later, and counts as soon as it answers
     girder.status = 200;
     time.now += 60_000;

@@ -10,7 +10,7 @@ import { isSupportedTask, type TaskAcceptor } from './task-acceptor.js';
 /** Messages that the broker may deliver before the first of them is journaled. */
 const prefetch = 16;
 
-export interface BrokerLinkOptions {
+export interface WorkerBrokerOptions {
   settings: Settings;
   lease: Pick<Lease, 'hold'>;
   intake: Pick<TaskAcceptor, 'onTask' | 'onRefused'>;
@@ -22,7 +22,7 @@ export interface BrokerLinkOptions {
 }
 
 /** Creates the worker's connection to RabbitMQ, without opening it. */
-export function connectBroker({
+export function createWorkerBroker({
   settings: { broker, worker },
   lease,
   intake,
@@ -31,7 +31,7 @@ export function connectBroker({
   onStatus,
   stopping,
   log,
-}: BrokerLinkOptions): Broker {
+}: WorkerBrokerOptions): Broker {
   let wasDisconnected = false;
   /** A revoke published while the connection is down is lost, so after a reconnect every Girder job is read. */
   function readGirderJobs({ state }: BrokerStatus): void {
