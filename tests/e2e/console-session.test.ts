@@ -145,7 +145,7 @@ describe('one console on real Slurm, from the first batch to the next start', ()
 
   test('resize', async () => {
     screen.resize(60, 15);
-    const least = await screen.waitFor(frameWith(/ STATE +JOB +NAME +ELAPSED +NODES/));
+    const least = await screen.waitFor(frameWith(/ STATE +JOB +GIRDER TITLE▾ +ELAPSED +NODES/));
     expect(least).toHaveLength(15);
     screen.resize(30, 8);
     await screen.waitFor('The console needs 40 x 15');
