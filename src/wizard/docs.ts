@@ -52,7 +52,8 @@ dsa-slurm init --from /opt/dsa/worker
 \`\`\`
 
 reads \`run.sh\`, \`worker.local.cfg\`, \`worker.dist.cfg\` and \`docker-compose.yml\` in that directory without executing
-anything, and proposes their values. An archive that has a compose file is not set up again unless \`--deploy\` asks for it.
+anything, and proposes their values. \`dsa-slurm migrate from\` does the same, shows what becomes of each value, and can be undone:
+see [migrate.md](migrate.md). An archive that has a compose file is not set up again unless \`--deploy\` asks for it.
 
 ## Without a terminal
 

@@ -1,6 +1,8 @@
 import { readIni } from '../../base/ini.js';
 import { dirname, join, resolve } from 'node:path';
-import { mergeDrafts } from '../flow/partial-answers.js';
+import { siteDefaults } from '../../config/catalog.js';
+import { mergeDrafts, readAnswer } from '../flow/partial-answers.js';
+import { answeredSettings } from '../questions/index.js';
 import type { Draft } from '../init-answers.js';
 import {
   answersOfCompose,
@@ -98,12 +100,26 @@ export async function importSite(dir: string): Promise<ImportedSite> {
     if (text !== null) {
       const options = readSbatchLines(text);
       old.push(...sbatchValues(submitScript, options));
-      take(submitScript, answersOfSubmitScript(options));
+      const part = answersOfSubmitScript(options);
+      settings = { ...withoutQuestion(part.answers), ...settings };
+      take(submitScript, part);
     }
   }
   if (found.length === 0)
     notes.push(`No run.sh, worker.local.cfg, worker.dist.cfg or compose file in ${directory}.`);
   return { answers: mergeDrafts(...parts.map((part) => part.answers)), found, values: old, settings, notes };
+}
+
+/** The defaults of jobs that init does not ask for, such as `slurm.gres`. */
+function withoutQuestion(answers: Draft): Record<string, unknown> {
+  return Object.fromEntries(
+    siteDefaults
+      .filter(({ setting }) => !answeredSettings.includes(setting))
+      .flatMap(({ setting: { key } }) => {
+        const value = readAnswer(answers, key);
+        return value === undefined ? [] : [[key, value] as const];
+      }),
+  );
 }
 
 /** Drops the host name `rabbitmq`, which is valid only inside the containers; the compose file contains its port. */

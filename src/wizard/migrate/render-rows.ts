@@ -27,7 +27,7 @@ function rowText({ name, before, fate, setting, after, why }: MigrationRow): str
     case 'changed':
       return `${old}\n${indented(`${style.careful} ${setting ?? ''} = ${after ?? ''}${why === null ? '' : ` (${why})`}`, 6)}`;
     case 'open':
-      return `${old}\n${indented(`${style.careful} ${setting ?? ''} is asked for${reason}`, 6)}`;
+      return `${old}\n${indented(`${style.careful} ${setting ?? ''} has no value here${reason}`, 6)}`;
     case 'unneeded':
       return `${old}\n${indented(style.dim(`- not needed${reason}`), 6)}`;
     case 'lost':

@@ -14,7 +14,7 @@ export interface MigrationRow {
   /** As written there; null: only a shell can determine it. */
   before: string | null;
   /**
-   * `kept`: the setting has this value; `changed`: it has another one; `open`: init asks for it; `unneeded`: nothing takes its
+   * `kept`: the setting has this value; `changed`: it has another one; `open`: init asks for it, and it has no value so far; `unneeded`: nothing takes its
    * place; `lost`: it cannot be carried over.
    */
   fate: 'kept' | 'changed' | 'open' | 'unneeded' | 'lost';
@@ -101,13 +101,17 @@ function rowOf(
     }
     return { ...row, ...none, fate: 'unneeded', why: null };
   }
-  if (text === null)
-    return { ...row, setting, fate: 'open', after: null, why: 'only a shell can determine it' };
   const after = settings[setting] ?? answerOf(setting, draft);
   if (after === undefined || after === null || after === '') {
-    return { ...row, setting, fate: 'open', after: null, why: 'not usable as it is' };
+    return {
+      ...row,
+      setting,
+      fate: 'open',
+      after: null,
+      why: text === null ? 'only a shell can determine it' : 'init asks for it, and nothing was given',
+    };
   }
-  const same = sameValue(setting, file, text, after);
+  const same = text !== null && sameValue(setting, file, text, after);
   return {
     ...row,
     setting,

@@ -69,11 +69,14 @@ describe('rows of a migration', () => {
     await put('run.sh', 'export GIRDER_WORKER_SLURM_SUBMIT_SCRIPT=old.slurm\n');
     await put(
       'old.slurm',
-      '#!/bin/bash\n#SBATCH -p gpu\n#SBATCH --ntasks=1\n#SBATCH --exclusive\n#SBATCH -t 1:00\n',
+      '#!/bin/bash\n#SBATCH -p gpu\n#SBATCH --ntasks=1\n#SBATCH --exclusive\n#SBATCH -t 1:00\n#SBATCH --gres=scratch:1\n',
     );
     const found = await rows();
     expect(found.get('#SBATCH --partition')).toMatchObject({ fate: 'kept', setting: 'slurm.partition' });
     expect(found.get('#SBATCH --time')).toMatchObject({ fate: 'kept', after: '1:00' });
+    // init does not ask for it
+    expect(found.get('#SBATCH --gres')).toMatchObject({ fate: 'kept', setting: 'slurm.gres' });
+    expect((await importSite(dir)).settings).toEqual({ 'slurm.gres': 'scratch:1' });
     expect(found.get('#SBATCH --ntasks')).toMatchObject({ fate: 'unneeded' });
     expect(found.get('#SBATCH --exclusive')).toMatchObject({ fate: 'lost' });
   });
