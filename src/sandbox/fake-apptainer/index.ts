@@ -109,8 +109,10 @@ function exec(root: string, isolation: string, args: readonly string[]): void {
         fatal(`failed to set working directory: chdir ${inside}: no such file or directory`);
       inside = '/';
     }
+    // unshare of util-linux 2.36 has its child ignore these signals, and a shell cannot trap what it ignores from the start
+    const heeding = ['/usr/bin/env', '--default-signal=INT,TERM'];
     const first = options.ownProcesses
-      ? ['--pid', '--fork', '--kill-child', '--', '/bin/bash', '-c', firstProcess, 'init']
+      ? ['--pid', '--fork', '--kill-child', '--', ...heeding, '/bin/bash', '-c', firstProcess, 'init']
       : [];
     if (options.ownProcesses) first.push(join(top, 'proc'), '/usr/bin/unshare');
     runProgram('/usr/bin/unshare', [...first, `--root=${top}`, `--wd=${inside}`, '--', ...command], env, '/');

@@ -151,14 +151,14 @@ describe('celery inspect', () => {
   });
 
   test.each(['active', 'ping'])('%s on the command line', async (method) => {
-    const { stdout } = await celeryCommand('inspect', '--destination', node, '--json', method);
-    expect(Object.keys(JSON.parse(stdout) as object)).toEqual([node]);
+    const { stdout } = await celeryCommand('inspect', '--json', method);
+    expect(Object.keys(JSON.parse(stdout) as object)).toContain(node);
   });
 
   test('and celery status', async () => {
-    const { stdout } = await celeryCommand('status', '--destination', node);
+    const { stdout } = await celeryCommand('status');
     expect(stdout).toContain(node);
-    expect(stdout).toContain('1 node online');
+    expect(stdout).toMatch(/\d nodes? online/);
   });
 });
 
@@ -203,6 +203,7 @@ test('other Celery remote control commands are answered and have no effect', asy
 const sameIds = (tasks: { id: string }[], wanted: string[]): boolean =>
   JSON.stringify(tasks.map(({ id }) => id).sort()) === JSON.stringify(wanted.sort());
 
+/** Celery's own program. All workers are asked: `--destination` of Celery 5.0.0 ends in a ValueError. */
 async function celeryCommand(...args: string[]) {
   return execa('/usr/bin/python3', ['-m', 'celery', '-b', testSite().amqpUrl, ...args]);
 }
