@@ -39,7 +39,11 @@ export async function migrate(options: MigrateOptions): Promise<number> {
     async onApplied(changes, applied) {
       await writeRecord(env, profile, withFiles({ ...record, from, manifest }, changes, applied));
     },
-    next: [[`dsa-slurm${named} migrate undo`, 'restore the files as they were before']],
+    next: [
+      [`dsa-slurm${named} migrate drain`, 'once this worker runs: stop the Python worker from taking tasks'],
+      [`dsa-slurm${named} migrate status`, 'who takes tasks, and what the Python worker still runs'],
+      [`dsa-slurm${named} migrate undo`, 'go back'],
+    ],
   };
   return runInit({
     ...options,

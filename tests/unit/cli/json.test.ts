@@ -103,7 +103,6 @@ describe('--json', () => {
   const tolerant = [
     'init',
     'migrate from',
-    'migrate undo',
     'sandbox',
     'doctor',
     'support-bundle',
