@@ -1,5 +1,6 @@
 import type { ChannelModel } from 'amqplib';
 import type { Clock } from '../../base/clock.js';
+import { coerceError } from '../../base/errors.js';
 import type { PythonJson } from '../../base/python-json.js';
 import { queueDepth, type QueueDepth } from '../../celery/amqp/queue-depths.js';
 import { callWorkers } from '../../celery/control/control-client.js';
@@ -37,6 +38,9 @@ export interface BrokerCalls {
   clock: Clock;
   signal: AbortSignal;
 }
+
+/** AMQP reply code. */
+const resourceLocked = 405;
 
 /** All replies to a broadcast arrive within this time, also from a busy host; Celery itself waits one second. */
 const broadcastMs = 2_000;
@@ -81,9 +85,15 @@ export async function readWorkers(
     .toSorted((a, b) => (a.node < b.node ? -1 : 1));
 }
 
-/** Whether a node has a mailbox for remote control, which RabbitMQ keeps for ten seconds after the node is gone. */
+/** Whether a node has a mailbox for remote control, which RabbitMQ deletes soon after the node is gone. */
 export async function hasMailbox({ connection }: BrokerCalls, node: string): Promise<boolean> {
-  return ((await queueDepth(connection, `${node}.celery.pidbox`))?.consumers ?? 0) > 0;
+  try {
+    return ((await queueDepth(connection, `${node}.celery.pidbox`))?.consumers ?? 0) > 0;
+  } catch (error) {
+    // from Celery 5.7 on, the mailbox belongs to the connection of its node: RabbitMQ tells others only that it exists
+    if ((coerceError(error) as { code?: unknown }).code === resourceLocked) return true;
+    throw error;
+  }
 }
 
 /**

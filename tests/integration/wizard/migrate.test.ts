@@ -16,6 +16,9 @@ import { testSite } from '../../support/test-site.js';
  */
 const python = process.env['DSA_SLURM_TEST_OLD_WORKER'] ?? '/usr/bin/python3';
 
+/** Python may need this long to start, and each look waits for two seconds. */
+const busyMs = 60_000;
+
 /** A real Celery worker with two processes on a queue of its own, and `dsa-slurm migrate` for that queue. */
 async function startOldWorker() {
   const directory = await mkdtemp(join(tmpdir(), 'dsa-old-worker-'));
@@ -86,10 +89,10 @@ describe('migrate, with a real Celery worker', () => {
         'waiting',
         'waiting',
       ]);
-    });
+    }, busyMs);
 
     const drained = migrate('drain');
-    await until(async () => expect(await self()).toMatchObject({ queues: [] }));
+    await until(async () => expect(await self()).toMatchObject({ queues: [] }), busyMs);
     const later = await publish(2);
     // this worker takes what waits in the queue, while the other one still runs its tasks
     const { broker, tasks, nodeName } = createTrial({ queues: [queue] });
@@ -122,6 +125,6 @@ describe('migrate, with a real Celery worker', () => {
       answer: { consumers: [{ node, queue, problem: null }] },
     });
     const [again] = await publish(1);
-    await until(async () => expect(await ids('end')).toContain(again));
+    await until(async () => expect(await ids('end')).toContain(again), busyMs);
   });
 });
