@@ -1,4 +1,4 @@
-// npm run bench -- [--only burst,latency] [--small] [--count N] [--json file]
+// npm run bench -- [--only burst,latency] [--small] [--count N[,N]] [--json file]
 // Figures of the worker on a real RabbitMQ and a real Slurm of four nodes, each beside its bare counterpart in the same
 // run where there is one, so that they can be compared between machines. docs/performance.md explains the scenarios.
 import { writeFile } from 'node:fs/promises';
@@ -7,14 +7,14 @@ import { parseArgs } from 'node:util';
 import { openSite } from './bench/site.mjs';
 import { wholeNumber } from './whole-number.mjs';
 
-const names = ['start', 'parts', 'latency', 'burst', 'intake', 'in-flight'];
+const names = ['start', 'parts', 'doctor', 'latency', 'burst', 'intake', 'in-flight', 'transfer'];
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     /** Sizes that show that each scenario works, and no figures to keep. */
     small: { type: 'boolean', default: false },
-    /** Runs of the burst, and of `in-flight`. */
+    /** Runs of `burst` and `in-flight`, which are measured with each of these numbers. */
     count: { type: 'string' },
     json: { type: 'string' },
   },
@@ -25,23 +25,24 @@ if (unknown.length > 0) {
   console.error(`bench: no scenario ${unknown.join(', ')}; there are ${names.join(', ')}`);
   process.exit(2);
 }
-const count = values.count === undefined ? {} : wholeNumber('--count', values.count, 1);
-const sizes = {
-  ...(values.small
-    ? {
-        count: 8,
-        lone: 1,
-        settleSeconds: 0,
-        waiting: 8,
-        quietSeconds: 1,
-        messages: 50,
-        rounds: 1,
-        events: 20,
-        pieces: 1,
-      }
-    : {}),
-  ...(values.count === undefined ? {} : { count, waiting: count }),
-};
+const counts = values.count?.split(',').map((number) => wholeNumber('--count', number, 1)) ?? [];
+const sizes = values.small
+  ? {
+      count: 8,
+      lone: 1,
+      running: 4,
+      doctors: 1,
+      inputMegabytes: 8,
+      logMegabytes: 1,
+      settleSeconds: 0,
+      waiting: 8,
+      quietSeconds: 1,
+      messages: 50,
+      rounds: 1,
+      events: 20,
+      pieces: 1,
+    }
+  : {};
 
 const scenarios = await Promise.all(
   chosen.map(async (name) => ({ name, ...(await import(`./bench/${name}.mjs`)) })),
@@ -52,10 +53,13 @@ try {
   console.log(
     `${'figure'.padEnd(62)} ${['here', 'bare', 'ratio', 'reach'].map((head) => head.padStart(9)).join('')}`,
   );
-  for (const { name, measure } of scenarios) {
-    for (const row of await measure(site, sizes)) {
-      rows.push({ scenario: name, ...row });
-      show(row);
+  for (const { name, measure, grows = false } of scenarios) {
+    const given = counts.map((count) => ({ ...sizes, count, waiting: count }));
+    for (const size of grows && given.length > 0 ? given : [sizes]) {
+      for (const row of await measure(site, size)) {
+        rows.push({ scenario: name, ...row });
+        show(row);
+      }
     }
   }
 } finally {

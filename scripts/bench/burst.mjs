@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { finalAt, openTrial, quantile, questions, until, usage } from './site.mjs';
 
 export const title = 'one-second runs published at once';
+export const grows = true;
 
 export async function measure(site, { count = 1_000 }) {
   const bare = await shellLoop(site, count);

@@ -7,6 +7,7 @@ import { cpuShare, isFinal, openTrial, program, questions, squeueCount, until, u
 import { createRunner } from '../../build/base/command.js';
 
 export const title = 'runs that wait in Slurm';
+export const grows = true;
 
 export async function measure(site, { waiting = 5_000, quietSeconds = 30, settleSeconds = 12 }) {
   const bin = join(site.dir, `bin-${waiting}`);

@@ -1,11 +1,13 @@
-// One run after another on an idle worker, with default settings: what the owner of a slide waits for besides the analysis.
-import { finalAt, openTrial, quantile, until } from './site.mjs';
+// One run after another on an idle worker, with default settings: what the owner of a slide waits for besides the analysis. Then
+// the same while other jobs run whose logs do not grow.
+import { cpuShare, finalAt, openTrial, quantile, squeueCount, until } from './site.mjs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export const title = 'a run on an idle worker';
 
-export async function measure(site, { lone = 8, settleSeconds = 12 }) {
-  const trial = await openTrial(site);
+export async function measure(site, { lone = 8, settleSeconds = 12, running = 200, quietSeconds = 30 }) {
+  const settings = { 'slurm.partition': 'shared', 'slurm.mem': '10M', 'worker.inFlight': running + 10 };
+  const trial = await openTrial(site, { settings });
   try {
     await trial.start();
     const [starts, ends, submits, requests] = [[], [], [], []];
@@ -13,7 +15,7 @@ export async function measure(site, { lone = 8, settleSeconds = 12 }) {
       let count = 0;
       site.girder.fail(() => void (count += 1));
       // at different places of the poll interval
-      const task = trial.publish({ seconds: 3 + (index % 4) * 0.7 });
+      const task = trial.publish({ work: 3 + (index % 4) * 0.7 });
       let firstLine = 0;
       await until('the run has ended', () => {
         if (firstLine === 0 && task.job.log.join('').includes('the first line of the analysis'))
@@ -30,7 +32,7 @@ export async function measure(site, { lone = 8, settleSeconds = 12 }) {
       requests.push(count);
     }
     const bare = await bareStart(site, trial);
-    return [
+    const rows = [
       {
         what: 'lone run: end of job to final status, median (s)',
         ours: quantile(ends, 0.5) / 1_000,
@@ -45,10 +47,43 @@ export async function measure(site, { lone = 8, settleSeconds = 12 }) {
       { what: 'lone run: published to start of its job (s)', ours: quantile(submits, 0.5) / 1_000, bare },
       { what: 'lone run: requests to Girder', ours: quantile(requests, 0.5), reach: 6 },
     ];
+    return [...rows, ...(await amongOthers(site, trial, { lone, settleSeconds, running, quietSeconds }))];
   } finally {
     site.girder.fail();
     await trial.close();
   }
+}
+
+/** The same among `running` jobs whose logs do not grow; and what following those costs. */
+async function amongOthers(site, trial, { lone, settleSeconds, running, quietSeconds }) {
+  for (let index = 0; index < running; index += 1) trial.publish({ work: 3_600 });
+  await trial.channel.waitForConfirms();
+  await until(
+    'the other jobs run',
+    async () => (await squeueCount(site, 'RUNNING')) === running,
+    120 + running,
+    1_000,
+  );
+  // until the worker knows it, and the late saves of Girder have been looked for
+  await delay(settleSeconds * 1_000);
+  const quietCpu = await cpuShare(trial.pid(), quietSeconds);
+  const ends = [];
+  for (let index = 0; index < lone; index += 1) {
+    const task = trial.publish({ work: 2 + (index % 4) * 0.7 });
+    await trial.finished([task]);
+    const { ended } = (await trial.marks()).get(`dsa-slurm-${task.taskId}`);
+    ends.push(finalAt(task.job) - ended);
+  }
+  const what = `${running} jobs run`;
+  return [
+    { what: `${what}: CPU of a core for their quiet logs (%)`, ours: quietCpu, reach: 3 },
+    {
+      what: `${what}: end of a job to final status, median (s)`,
+      ours: quantile(ends, 0.5) / 1_000,
+      reach: 1.5,
+    },
+    { what: `${what}: the same, slowest of ${lone} (s)`, ours: Math.max(...ends) / 1_000, reach: 4 },
+  ];
 }
 
 /** Median seconds from the start of sbatch to the start of its job. */

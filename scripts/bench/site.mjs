@@ -36,7 +36,12 @@ export async function openSite() {
     const rabbitmq = await startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env: process.env });
     releasers.push(() => rabbitmq.stop());
     await mkdir(join(dir, 'slurm'));
-    const conf = ['PartitionName=closed Nodes=n1,n2,n3,n4 State=DOWN'];
+    const nodes = 'Nodes=n1,n2,n3,n4';
+    const conf = [
+      `PartitionName=closed ${nodes} State=DOWN`,
+      // more jobs than CPUs run at a time, because they only wait
+      `PartitionName=shared ${nodes} OverSubscribe=FORCE:8 State=UP`,
+    ];
     const slurm = await startSlurm({
       dir: join(dir, 'slurm'),
       nodes: 4,
@@ -70,7 +75,15 @@ async function installContainers(dir, run) {
 case " $* " in *" Bench "*) ;; *) exec '${fake.command}' "$@" ;; esac
 began=$EPOCHREALTIME
 echo 'the first line of the analysis'
-[ "\${@: -2:1}" = 0 ] || sleep "\${@: -2:1}"
+case \${@: -2:1} in
+  0) ;;
+  log:*)
+    line='a line of an ordinary log, about eighty characters long, without any tag in it'
+    work=\${@: -2:1}
+    yes "$line" | head -c "$((\${work#log:} * 1048576))"
+    ;;
+  *) sleep "\${@: -2:1}" ;;
+esac
 output=\${@: -1}
 for bind; do
   case $bind in --bind=*) bind=\${bind#--bind=} ;; esac
@@ -138,8 +151,12 @@ export async function openTrial(site, { settings = {}, path = '' } = {}) {
     script,
     flags,
     stateDirectory: join(dir, 'state'),
-    /** Publishes a task as Girder does. @returns its Girder job, with the moment of publishing */
-    publish({ seconds = 1, headers = {} } = {}) {
+    folderId: folder.id,
+    /**
+     * Publishes a task as Girder does: its analysis takes `work` seconds, or with `log:N` writes N MB of log.
+     * @returns its Girder job, with the moment of publishing
+     */
+    publish({ work = 1, file = input, headers = {} } = {}) {
       published += 1;
       const taskId = `${queue}-${published}`;
       const title = `Bench ${published}`;
@@ -147,8 +164,8 @@ export async function openTrial(site, { settings = {}, path = '' } = {}) {
       const job = girder.createJob({ title, type: `${image}#Bench`, celeryTaskId: taskId });
       const args = [
         'Bench',
-        { file: input.id, name: 'input.txt' },
-        String(seconds),
+        { file: file.id, name: file.name },
+        String(work),
         { output: 'result.txt', toFolder: folder.id },
       ];
       const { userId, apiUrl } = girder;
@@ -194,6 +211,8 @@ export async function openTrial(site, { settings = {}, path = '' } = {}) {
       worker = null;
     },
     pid: () => worker.child.pid,
+    /** Resets the peak of memory. */
+    forgetPeak: async () => writeFile(`/proc/${worker.child.pid}/clear_refs`, '5'),
     output: () => worker?.output.join('') ?? '',
     /** Beginning and end of each container, by the name of its Slurm job, in milliseconds. */
     async marks() {

@@ -25,6 +25,15 @@ test('every scenario of the bench runs at small size and gives its figures', asy
     rows: { scenario: string; ours: number }[];
   };
   const scenarios = new Set(rows.map(({ scenario }) => scenario));
-  expect([...scenarios]).toEqual(['start', 'parts', 'latency', 'burst', 'intake', 'in-flight']);
+  expect([...scenarios]).toEqual([
+    'start',
+    'parts',
+    'doctor',
+    'latency',
+    'burst',
+    'intake',
+    'in-flight',
+    'transfer',
+  ]);
   expect(rows.filter(({ ours }) => !Number.isFinite(ours) || ours < 0)).toEqual([]);
 }, 300_000);
