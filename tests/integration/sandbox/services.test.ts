@@ -6,12 +6,18 @@ import { testSite } from '../../support/test-site.js';
 
 const run = createRunner({ env: { ...process.env, SLURM_CONF: testSite().slurmConf } });
 
-test('four nodes are idle and the default partition comes first', async () => {
+/** Name, partition, state and CPUs of each node. */
+async function nodes(): Promise<string[]> {
   const result = await run('sinfo', ['--noheader', '--Node', '-o', '%N|%P|%t|%c']);
-  expect(result).toMatchObject({ kind: 'exited', exitCode: 0 });
-  const lines = result.kind === 'exited' ? result.stdout.trim().split('\n') : [];
-  expect(lines).toContain('n1|pathology*|idle|8');
-  expect(new Set(lines.map((line) => line.split('|')[0]))).toEqual(new Set(['n1', 'n2', 'n3', 'n4']));
+  if (result.kind !== 'exited' || result.exitCode !== 0) throw new Error(JSON.stringify(result));
+  return result.stdout.trim().split('\n');
+}
+
+test('four nodes are idle and the default partition comes first', async () => {
+  // jobs of earlier tests may still be completing
+  await expect.poll(nodes, { timeout: 20_000 }).toContain('n1|pathology*|idle|8');
+  const names = (await nodes()).map((line) => line.split('|')[0]);
+  expect(new Set(names)).toEqual(new Set(['n1', 'n2', 'n3', 'n4']));
   expect(testSite().slurmPartitions[0]).toBe('pathology');
 });
 
