@@ -1,4 +1,4 @@
-// Starts the services of a sandbox, runs one job, and stops all of it:
+// Starts the services of a sandbox, runs one job with sbatch and one with srun, and stops all of it:
 // `node … small-site.mjs <directory> [rabbitmq | accounting]`. With accounting, no QOS admits a job by then, which
 // slurmctld must learn while it runs.
 import { readFile } from 'node:fs/promises';
@@ -33,7 +33,13 @@ if (errors.length === 0) {
     await run('sacctmgr', ['--immediate', 'modify', 'qos', 'normal', 'set', 'GrpSubmitJobs=0']);
   }
   const submitted = await run('sbatch', ['--wait', `--output=${output}`, '--wrap=echo "it ran"']);
-  job = submitted.exitCode === 0 ? await readFile(output, 'utf8') : submitted;
+  job = submitted;
+  if (submitted.exitCode === 0) {
+    // srun listens, too, and slurmctld and the node must reach it
+    const interactive = await run('srun', ['echo', 'it ran interactively'], { timeoutMs: 30_000 });
+    const printed = interactive.kind === 'exited' ? interactive.stdout : interactive.kind;
+    job = `${await readFile(output, 'utf8')}${printed}`;
+  }
 }
 await Promise.all(services.map(({ value }) => value?.stop()));
 console.log(JSON.stringify({ errors, job }));

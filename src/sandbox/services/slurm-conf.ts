@@ -39,8 +39,7 @@ export function slurmConf(input: SlurmConfInput): string {
     `SlurmdPidFile=${join(dir, 'slurmd-%n.pid')}`,
     `SlurmctldLogFile=${log('slurmctld.log')}`,
     `SlurmdLogFile=${log('slurmd-%n.log')}`,
-    // Only the address of the host name, not every interface.
-    `CommunicationParameters=NoCtldInAddrAny,NoInAddrAny${host.enableIpv6 ? ',EnableIPv6' : ''}`,
+    `CommunicationParameters=${communicationParameters(host).join(',')}`,
     'SlurmctldSyslogDebug=quiet',
     'SlurmdSyslogDebug=quiet',
     // All nodes are this machine, and claim more CPUs and memory than it has.
@@ -78,4 +77,14 @@ export function slurmConf(input: SlurmConfInput): string {
     ...(input.more ?? []),
     '',
   ].join('\n');
+}
+
+/**
+ * Daemons and commands listen only on the address of the host name, not on every interface. On Debian's 127.0.1.1 this
+ * is true of slurmctld alone: srun would wait there forever, because the kernel sends its requests from 127.0.0.1, and
+ * Slurm replies to where they came from.
+ */
+function communicationParameters({ address, enableIpv6 }: HostAddress): string[] {
+  const isReached = address === '127.0.0.1' || !address.startsWith('127.');
+  return ['NoCtldInAddrAny', ...(isReached ? ['NoInAddrAny'] : []), ...(enableIpv6 ? ['EnableIPv6'] : [])];
 }

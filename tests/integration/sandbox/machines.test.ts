@@ -61,7 +61,7 @@ describe.concurrent('the services of a sandbox start, and a job runs, where the 
     const on = await machine({ hosts, ...(address === undefined ? {} : { address }) });
     const broker =
       name.startsWith('an IPv6') || name.endsWith('without a network') ? (['rabbitmq'] as const) : [];
-    expect(await startSmallSite(on, broker)).toEqual({ errors: [], job: 'it ran\n' });
+    expect(await startSmallSite(on, broker)).toEqual({ errors: [], job: 'it ran\nit ran interactively\n' });
   });
 });
 
@@ -111,5 +111,8 @@ test.concurrent('a sandbox starts beside a RabbitMQ and a Slurm on the default p
     hosts: [localhost, '127.0.1.1 lab-pc'],
     setup: [`${process.execPath} -e '${listen}' &`],
   });
-  expect(await startSmallSite(on, ['rabbitmq'])).toEqual({ errors: [], job: 'it ran\n' });
+  expect(await startSmallSite(on, ['rabbitmq'])).toEqual({
+    errors: [],
+    job: 'it ran\nit ran interactively\n',
+  });
 });

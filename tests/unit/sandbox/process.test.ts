@@ -151,24 +151,40 @@ test('free ports are different and not taken', async () => {
   server.close();
 });
 
+const slurm = {
+  dir: '/d',
+  spoolDir: '/s',
+  mungeSocket: '/m',
+  user: 'me',
+  host: { address: '127.0.1.1', enableIpv6: false },
+  controllerPort: 1,
+  nodes: [
+    { name: 'n1', port: 2 },
+    { name: 'n2', port: 3 },
+  ],
+  partitions: ['pathology', 'long'],
+  minJobAge: 7,
+};
+
 test('slurm.conf: ports, one default partition, GPUs on the last node', () => {
-  const conf = slurmConf({
-    dir: '/d',
-    spoolDir: '/s',
-    mungeSocket: '/m',
-    user: 'me',
-    host: { address: '127.0.1.1', enableIpv6: false },
-    controllerPort: 1,
-    nodes: [
-      { name: 'n1', port: 2 },
-      { name: 'n2', port: 3 },
-    ],
-    partitions: ['pathology', 'long'],
-    minJobAge: 7,
-  });
+  const conf = slurmConf(slurm);
   expect(conf).toMatch(/^NodeName=n1 .* NodeAddr=127\.0\.1\.1 Port=2 CPUs=8 RealMemory=16000$/m);
   expect(conf).toMatch(/^NodeName=n2 .*Port=3 .*Gres=gpu:2$/m);
   expect(conf.match(/Default=YES/g)).toHaveLength(1);
   expect(conf).toMatch(/^PartitionName=pathology Nodes=n1,n2 .*Default=YES$/m);
   expect(conf).toMatch(/^MinJobAge=7$/m);
 });
+
+test.each([
+  ['127.0.0.1', false, 'NoCtldInAddrAny,NoInAddrAny'],
+  ['127.0.1.1', false, 'NoCtldInAddrAny'],
+  ['127.0.1.1', true, 'NoCtldInAddrAny,EnableIPv6'],
+  ['10.9.9.2', false, 'NoCtldInAddrAny,NoInAddrAny'],
+  ['fd00:9::2', true, 'NoCtldInAddrAny,NoInAddrAny,EnableIPv6'],
+])(
+  'slurm.conf: where the host name is %s, srun listens where Slurm replies',
+  (address, enableIpv6, expected) => {
+    const conf = slurmConf({ ...slurm, host: { address, enableIpv6 } });
+    expect(/^CommunicationParameters=(.*)$/m.exec(conf)?.[1]).toBe(expected);
+  },
+);
