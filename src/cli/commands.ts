@@ -87,7 +87,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'migrate',
-    summary: 'replace the Python worker: read its setup, drain it, or go back',
+    summary: 'move from the Python worker to this one, and back',
     load: () => import('./migrate.js'),
   },
   {
