@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 import PQueue from 'p-queue';
 
 import { createImageIngest } from '../apptainer/ingest.js';
@@ -74,6 +76,8 @@ export interface WorkerOptions {
 const hungFilesMs = 8_000;
 /** Runs of one Girder that are on their way to sbatch at a time. */
 const preparing = 16;
+/** Runs that a starting worker resumes before it turns to what else has happened. */
+const resumedAtOnce = 16;
 /** Concurrent sbatch calls. */
 const submitting = 4;
 
@@ -346,8 +350,11 @@ function compose(
   }
 
   async function resumeRuns(): Promise<void> {
-    for (const run of runStore.all()) {
-      if (run.stage === 'finished') continue;
+    const unfinished = [...runStore.all()].filter(({ stage }) => stage !== 'finished');
+    for (const [index, run] of unfinished.entries()) {
+      // thousands at once would keep the connection to RabbitMQ from being opened in time
+      if (index % resumedAtOnce === 0) await setImmediate();
+      if (stopping.aborted) return;
       // revoked before it was accepted, and the worker died between journaling the one and the other
       if (revoked.has(run.id)) await requestCancel(run.id, 'celery');
       scheduler.start(run.id);
