@@ -6,8 +6,9 @@ import type { GirderDocument } from '../../src/sandbox/real-girder/rest.js';
 import { findChromium, openPage, type Page } from '../browser/page.js';
 import { logOf, openRig, status, statusesOf, type Job, type Rig } from '../girder/support/rig.js';
 import { histomicsTkImage } from './support/histomicstk.js';
+import { testGirder } from '../girder/support/test-girder.js';
 
-const { passwords, url } = inject('girder');
+const { passwords, url } = testGirder();
 const histomicsTk = inject('histomicsTk');
 
 let rig: Rig;

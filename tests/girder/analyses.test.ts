@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GirderDocument } from '../../src/sandbox/real-girder/rest.js';
 import { logOf, openRig, status, statusesOf, type Job, type Rig } from './support/rig.js';
+import { testGirder } from './support/test-girder.js';
 
 let rig: Rig;
 
@@ -107,7 +108,7 @@ describe.concurrent('analyses that are started like from Girder’s web page', (
 
   test('several files in one argument', async ({ expect }) => {
     // The same name twice and a comma: slicer_cli_web gives them names of their own.
-    const contents = inject('girder').major === 5 ? ['first', 'second', 'third'] : ['first'];
+    const contents = testGirder().major === 5 ? ['first', 'second', 'third'] : ['first'];
     const names = ['same.tiff', 'same.tiff', 'a,b.tiff'];
     const files = await Promise.all(contents.map((content, index) => rig.slide(content, names[index])));
     const folder = await rig.folder('results');
@@ -204,5 +205,5 @@ describe.concurrent('analyses that are started like from Girder’s web page', (
 
 test('Girder has the requested major version', async () => {
   const { release } = await rig.admin.call<{ release: string }>('GET', 'system/version');
-  expect(release.startsWith(`${inject('girder').major}.`)).toBe(true);
+  expect(release.startsWith(`${testGirder().major}.`)).toBe(true);
 });

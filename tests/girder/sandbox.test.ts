@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, inject, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { login, type GirderDocument } from '../../src/sandbox/real-girder/rest.js';
 import { startProgram } from '../support/program.js';
 import { testSite } from '../support/test-site.js';
+import { testGirder } from './support/test-girder.js';
 
 interface Printed {
   url: string;
@@ -12,7 +13,7 @@ interface Printed {
 }
 
 test('`dsa-slurm sandbox --girder` gives a real Girder, in which the demo analysis runs', async () => {
-  const { major } = inject('girder');
+  const { major } = testGirder();
   const dir = join(testSite().sandboxDir, 'sandbox');
   const args = ['sandbox', '--girder', String(major), '--no-console', '--json', '--dir', dir];
   const program = startProgram(args, { env: process.env });

@@ -1,14 +1,15 @@
 import { MongoClient } from 'mongodb';
-import { afterAll, beforeAll, describe, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { RunView } from '../../src/worker/views/handle.js';
 import { logOf, openRig, status, statusesOf, type Job, type Rig } from './support/rig.js';
+import { testGirder } from './support/test-girder.js';
 
 let rig: Rig;
 let mongo: MongoClient;
 
 beforeAll(async () => {
   rig = await openRig();
-  mongo = await MongoClient.connect(inject('girder').mongoUrl);
+  mongo = await MongoClient.connect(testGirder().mongoUrl);
 });
 
 afterAll(async () => {

@@ -1,12 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GirderDocument } from '../../src/sandbox/real-girder/rest.js';
 import { runProgram } from '../support/program.js';
 import { analyses } from './support/image.js';
 import { logOf, openRig, status, statusesOf, type Job, type Rig } from './support/rig.js';
+import { testGirder } from './support/test-girder.js';
 
-const isGirder3 = inject('girder').major === 3;
+const isGirder3 = testGirder().major === 3;
 
 let rig: Rig;
 let apiKey = '';
@@ -25,7 +26,7 @@ async function doctor(
   args: string[] = [],
   key = apiKey,
 ): Promise<Map<string, { status: string; evidence: string[] }>> {
-  const girder = { DSA_SLURM_GIRDER_API_KEY: key, DSA_SLURM_GIRDER_API_URL: inject('girder').apiUrl };
+  const girder = { DSA_SLURM_GIRDER_API_KEY: key, DSA_SLURM_GIRDER_API_URL: testGirder().apiUrl };
   const env = { ...rig.env, ...girder };
   const { code, stdout, stderr } = await runProgram(['doctor', '--json', ...args], env);
   if (stdout === '') throw new Error(`The doctor ended with ${code}: ${stderr}`);

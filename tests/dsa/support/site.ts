@@ -5,7 +5,7 @@ import type { TestProject } from 'vitest/node';
 import { createRunner, describeFailure, type RunCommand } from '../../../src/base/command.js';
 import { errorLine } from '../../../src/base/errors.js';
 import { installRealGirder, testCache } from '../../../src/sandbox/real-girder/service.js';
-import { startGirderSite } from '../../girder/support/site.js';
+import { startGirders } from '../../girder/support/site.js';
 import { girderPlugins, installHistomicsTk, type HistomicsTk } from './histomicstk.js';
 
 declare module 'vitest' {
@@ -23,7 +23,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('histomicsTk', await installHistomicsTk(options));
     const { python } = await installRealGirder({ ...options, major: 5, ...girderPlugins });
     await addEmptyPage(python, options.run);
-    return await startGirderSite(project, girderPlugins);
+    return await startGirders(project, girderPlugins);
   } catch (error) {
     throw new Error(`What this suite needs is missing. ${errorLine(error)}`, { cause: error });
   }

@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { inject } from 'vitest';
 import { createRunner, type RunCommand } from '../../../src/base/command.js';
 import { installFakeApptainer, writeFakeImage } from '../../../src/sandbox/images.js';
 import { createRest, type GirderDocument, type GirderRest } from '../../../src/sandbox/real-girder/rest.js';
@@ -10,6 +9,7 @@ import { jobName } from '../../../src/slurm/job-identity.js';
 import { runProgram, startProgram, type Environment, type Program } from '../../support/program.js';
 import { analyses, type RigImage } from './image.js';
 import { testSite } from '../../support/test-site.js';
+import { testGirder } from './test-girder.js';
 
 export const status = {
   inactive: 0,
@@ -85,7 +85,7 @@ export interface RigOptions {
 
 /** Opens a rig with a running worker, and makes sure that Girder knows the image. */
 export async function openRig({ image = analyses, binds = [] }: RigOptions = {}): Promise<Rig> {
-  const { apiUrl, tokens, home, control, major } = inject('girder');
+  const { apiUrl, tokens, home, control, major } = testGirder();
   const dir = await mkdtemp(join(testSite().sandboxDir, 'rig-'));
   const programs = process.env['PATH'];
   const command = createRunner({ env: { PATH: programs, HOME: dir, SLURM_CONF: testSite().slurmConf } });

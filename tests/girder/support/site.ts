@@ -4,8 +4,9 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { createRunner } from '../../../src/base/command.js';
+import { createRunner, type RunCommand } from '../../../src/base/command.js';
 import type { GirderMajor } from '../../../src/sandbox/real-girder/install.js';
+import type { TestSite } from '../../support/global-setup.js';
 import { installTestPackages } from '../../support/test-packages.js';
 import {
   parseMajor,
@@ -14,47 +15,73 @@ import {
   type RealGirderOptions,
 } from '../../../src/sandbox/real-girder/service.js';
 
+/** A real Girder, as tests reach it. */
+export interface TestGirder {
+  major: GirderMajor;
+  url: string;
+  apiUrl: string;
+  mongoUrl: string;
+  /** Girder's own output, with its access log. */
+  logFile: string;
+  tokens: { admin: string; pathologist: string };
+  passwords: { admin: string; pathologist: string };
+  /** Folder of the pathologist. */
+  home: string;
+  /** `POST <control>/kill`, `/start` (its body: changes to Girder's environment as JSON), `/register` and `/local`. */
+  control: string;
+}
+
 declare module 'vitest' {
   export interface ProvidedContext {
-    girder: {
-      major: GirderMajor;
-      url: string;
-      apiUrl: string;
-      mongoUrl: string;
-      /** Girder's own output, with its access log. */
-      logFile: string;
-      tokens: { admin: string; pathologist: string };
-      passwords: { admin: string; pathologist: string };
-      /** Folder of the pathologist. */
-      home: string;
-      /** `POST <control>/kill`, `/start` (its body: changes to Girder's environment as JSON), `/register` and `/local`. */
-      control: string;
-    };
+    /** One on each site, by the URL of the site's RabbitMQ. */
+    girders: Record<string, TestGirder>;
   }
 }
 
-/** One real Girder on the sandbox's RabbitMQ. Tests run in processes of their own and steer it over HTTP. */
+type Plugins = Pick<RealGirderOptions, 'plugins' | 'pluginsAlone'>;
+
+/** A real Girder on each site. Tests run in processes of their own and steer it over HTTP. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  return startGirderSite(project);
+  return startGirders(project);
 }
 
-/** @returns stops it */
-export async function startGirderSite(
-  project: TestProject,
-  more: Pick<RealGirderOptions, 'plugins' | 'pluginsAlone'> = {},
-): Promise<() => Promise<void>> {
-  const [sandbox] = project.getProvidedContext().sites;
-  if (sandbox === undefined) throw new Error('the sandbox is set up first');
-  const dir = await mkdtemp(join(sandbox.sandboxDir, 'girder-'));
+/** @returns stops them */
+export async function startGirders(project: TestProject, more: Plugins = {}): Promise<() => Promise<void>> {
+  const { sites } = project.getProvidedContext();
+  if (sites.length === 0) throw new Error('the sandbox is set up first');
   const run = createRunner({ env: process.env });
   await installTestPackages(run, [
     { name: 'redis-server', probe: ['redis-server', '--version'], unit: 'redis-server' },
   ]);
+  const started: { girder: TestGirder; stop: () => Promise<void> }[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.allSettled(started.map((each) => each.stop()));
+  };
+  try {
+    // one after the other, because the first one may install Girder
+    for (const site of sites) started.push(await startGirder(site, run, more));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  project.provide(
+    'girders',
+    Object.fromEntries(started.map(({ girder }, index) => [sites[index]?.amqpUrl ?? '', girder])),
+  );
+  return stop;
+}
+
+async function startGirder(
+  site: TestSite,
+  run: RunCommand,
+  more: Plugins,
+): Promise<{ girder: TestGirder; stop: () => Promise<void> }> {
+  const dir = await mkdtemp(join(site.sandboxDir, 'girder-'));
   const girder = await startRealGirder({
     major: parseMajor(process.env['DSA_SLURM_TEST_GIRDER'] ?? '5'),
     dir,
     cache: testCache(process.env, tmpdir()),
-    brokerUrl: sandbox.amqpUrl,
+    brokerUrl: site.amqpUrl,
     run,
     env: process.env,
     ...more,
@@ -94,20 +121,22 @@ export async function startGirderSite(
     })();
   }).listen(0, '127.0.0.1');
   await new Promise((resolve) => control.once('listening', resolve));
-  project.provide('girder', {
-    major: girder.major,
-    url: girder.url,
-    apiUrl: girder.apiUrl,
-    mongoUrl: girder.mongoUrl,
-    logFile: girder.logFile,
-    tokens: { admin: girder.admin.token, pathologist: girder.pathologist.token },
-    passwords: girder.passwords,
-    home: girder.home,
-    control: `http://127.0.0.1:${(control.address() as AddressInfo).port}`,
-  });
-  return async () => {
-    control.close();
-    await girder.stop();
-    process.off('exit', girder.killNow);
+  return {
+    girder: {
+      major: girder.major,
+      url: girder.url,
+      apiUrl: girder.apiUrl,
+      mongoUrl: girder.mongoUrl,
+      logFile: girder.logFile,
+      tokens: { admin: girder.admin.token, pathologist: girder.pathologist.token },
+      passwords: girder.passwords,
+      home: girder.home,
+      control: `http://127.0.0.1:${(control.address() as AddressInfo).port}`,
+    },
+    async stop() {
+      control.close();
+      await girder.stop();
+      process.off('exit', girder.killNow);
+    },
   };
 }
