@@ -1,20 +1,33 @@
 // npm run test:walk [-- --keep]
 //
 // The walk of an operator, from an empty directory and with the package as it would be published: install, sandbox, init, doctor,
-// a service, the console, an upgrade while jobs run, a scrape by a real Prometheus, and a migration from the files of a Python
-// worker. RabbitMQ and Slurm are real; Girder and the containers are those of `npm run bench`. `npm run test:fresh` follows the
-// README in a fresh Debian; this one goes on where that ends. Needs Debian's package prometheus.
+// a service, the console, an upgrade while jobs run, a scrape by a real Prometheus, and a migration from the girder_worker of PyPI.
+// RabbitMQ and Slurm are real; Girder and the containers are those of `npm run bench`. `npm run test:fresh` follows the README in
+// a fresh Debian; this one goes on where that ends. Needs Debian's packages prometheus and redis-server, and PyPI.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { spawn as spawnInTerminal } from '@lydell/node-pty';
+import { createRunner } from '../build/base/command.js';
 import { analysisMessage } from '../build/sandbox/producer/message.js';
+import { installRealGirder, testCache } from '../build/sandbox/real-girder/service.js';
 import { freePorts } from '../build/sandbox/tcp-ports.js';
 import { openSite, isFinal, until } from './bench/site.mjs';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
+const oldWorker = fileURLToPath(new URL('../tests/integration/wizard/old_worker.py', import.meta.url));
 const failures = [];
 const children = [];
 const site = await openSite();
@@ -53,6 +66,8 @@ async function run(file, args, options = {}) {
 }
 
 const dsaSlurm = (...args) => run('dsa-slurm', args);
+/** The same with the profile that `migrate` writes. */
+const migrated = (...args) => dsaSlurm('--profile', 'migrated', ...args);
 
 /** Runs a step, and prints how it went. It fails by throwing. */
 async function step(title, work) {
@@ -159,15 +174,52 @@ function publish(seconds) {
   return job;
 }
 
+/** Publishes a task that the Python worker holds until it may go on. @returns its id */
+function publishHold() {
+  const id = randomUUID();
+  channel.sendToQueue(
+    queue,
+    Buffer.from('[[], {}, {"callbacks":null,"errbacks":null,"chain":null,"chord":null}]'),
+    {
+      contentType: 'application/json',
+      contentEncoding: 'utf-8',
+      correlationId: id,
+      persistent: true,
+      headers: { lang: 'py', task: 'old.hold', id, root_id: id, argsrepr: '()', kwargsrepr: '{}' },
+    },
+  );
+  return id;
+}
+
+/** Starts the girder_worker of PyPI on the same queue; it is the one that `npm run test:girder` keeps. */
+async function startPythonWorker(directory) {
+  const { python } = await installRealGirder({
+    major: 5,
+    cache: testCache(process.env, tmpdir()),
+    run: createRunner({ env: process.env }),
+    say: (line) => appendFileSync(logFile, `${line}\n`),
+  });
+  await startWorker(python, [oldWorker, queue, 'celery@python', directory], {
+    ...env,
+    // root is asked not to unpickle
+    C_FORCE_ROOT: '1',
+    GIRDER_WORKER_BROKER: site.rabbitmq.url,
+    GIRDER_WORKER_BACKEND: site.rabbitmq.url.replace(/^amqp/, 'rpc'),
+  });
+}
+
+function readIfThere(path) {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
 const areFinal = (jobs) => until('all analyses have ended', () => jobs.every(isFinal), 120);
 
-/** Starts run.sh, which init has written, and waits until the worker takes tasks. */
-async function startService() {
-  const child = spawn(join(home, '.config/dsa-slurm/run.sh'), [], {
-    cwd: home,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+/** Starts run.sh, which init has written. */
+const startService = () => startWorker(join(home, '.config/dsa-slurm/run.sh'), []);
+
+/** Starts a worker, and waits until the queue has a consumer. */
+async function startWorker(file, args, environment = env) {
+  const child = spawn(file, args, { cwd: home, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (text) => appendFileSync(logFile, text));
   children.push(child);
@@ -338,22 +390,61 @@ try {
     }
   });
 
-  await step('Migrate from the files of a Python worker, and back', async () => {
+  await step('Migrate from a Python worker with tasks in flight, and back', async () => {
+    await end(service);
     const python = join(home, 'python');
     writeFileSync(
       join(python, 'run.sh'),
       `#!/bin/bash\nexport GIRDER_WORKER_BROKER=${site.rabbitmq.url}\nexport TMP=${home}/shared/tmp\nexport LOGS=${home}/shared/logs\nexport SIF_IMAGE_PATH=${site.dir}/images\npython -m girder_worker -l info\n`,
     );
-    const migrate = (...args) => dsaSlurm('--profile', 'migrated', 'migrate', ...args);
-    const answers = ['--girder', site.girder.apiUrl, '--service', 'script'];
-    succeeded(await migrate('from', python, '--dry-run', ...answers));
-    succeeded(await migrate('from', python, '--yes', ...answers, '--base', join(home, 'migrated')));
-    expect(
-      succeeded(await dsaSlurm('--profile', 'migrated', 'config', 'get', 'dirs.tmp')).trim() ===
-        `${home}/shared/tmp`,
-      'dirs.tmp is another one',
+    const log = () => readIfThere(join(python, 'log')).split('\n');
+    const count = (word) => log().filter((line) => line.startsWith(word)).length;
+    await startPythonWorker(python);
+    const held = Array.from({ length: 4 }, () => publishHold());
+    await until('the Python worker runs two tasks', () => count('start') === 2, 60);
+
+    const answers = ['--girder', site.girder.apiUrl, '--service', 'script', '--apptainer', site.apptainer];
+    const from = ['from', python, ...answers, '--base', join(home, 'migrated')];
+    succeeded(await migrated('migrate', ...from, '--dry-run'));
+    succeeded(await migrated('migrate', ...from, '--yes'));
+    const dirs = succeeded(await migrated('config', 'get', 'dirs.tmp')).trim();
+    expect(dirs === `${home}/shared/tmp`, `dirs.tmp is ${dirs}`);
+    for (const [key, value] of [
+      ['slurm.partition', 'pathology'],
+      ['slurm.mem', '100M'],
+      ['slurm.time', '0:10:00'],
+      ['slurm.environment', '["BENCH_MARKS"]'],
+      ['slurm.pollSeconds', '1'],
+    ]) {
+      succeeded(await migrated('config', 'set', key, value));
+    }
+
+    const draining = migrated('migrate', 'drain', '--json');
+    await until(
+      'the Python worker takes no more tasks',
+      async () => (await channel.checkQueue(queue)).consumerCount === 0,
+      60,
     );
-    succeeded(await migrate('undo', '--yes'));
+    const jobs = [publish(0), publish(0)];
+    const worker = await startWorker('dsa-slurm', ['--profile', 'migrated', 'worker']);
+    await areFinal(jobs);
+    expect(
+      jobs.every(({ status }) => status === 3),
+      jobs.map(({ log: lines }) => lines.join('')).join('\n'),
+    );
+    expect(count('end') === 0, 'the Python worker has ended its tasks before it was asked to');
+    writeFileSync(join(python, 'go'), '');
+    const { lost, waited } = JSON.parse(succeeded(await draining));
+    expect(lost.length === 0 && waited, `${lost.length} tasks were lost`);
+    for (const id of held) {
+      const lines = log().filter((line) => line.endsWith(` ${id}`));
+      expect(lines.join() === `start ${id},end ${id}`, `the Python task ${id}: ${lines.join()}`);
+    }
+
+    await end(worker);
+    succeeded(await migrated('migrate', 'undo', '--yes'));
+    const again = publishHold();
+    await until('the Python worker takes tasks again', () => log().includes(`end ${again}`), 60);
   });
 } finally {
   for (const child of children.toReversed()) await end(child);
