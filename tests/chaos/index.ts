@@ -242,7 +242,9 @@ async function settle(
 }
 
 async function judgeAll(site: ChaosSite, runs: readonly ChaosRun[]): Promise<(Problem & { run: string })[]> {
-  const jobs = await allJobs(site);
+  // a run that was canceled may never have had a job
+  const expected = runs.filter(({ isCanceledByUser }) => !isCanceledByUser);
+  const jobs = await allJobs(site, expected.map(jobNameOf));
   const problems: (Problem & { run: string })[] = [];
   for (const run of runs) {
     const girderJob = site.girder.job(run.girderJobId);

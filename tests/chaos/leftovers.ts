@@ -8,8 +8,13 @@ import type { ChaosRun } from './batch.js';
 import type { ChaosSite } from './site.js';
 import type { Problem } from './verify.js';
 
-/** All jobs from accounting, by name, once slurmctld has sent everything to slurmdbd. */
-export async function allJobs({ run }: ChaosSite): Promise<Map<string, { id: string; state: string }[]>> {
+type JobsByName = Map<string, { id: string; state: string }[]>;
+
+/**
+ * All jobs from accounting, by name, once slurmctld has sent everything to slurmdbd and the jobs of these runs are in it. It
+ * learns of a job seconds after its run may have ended, and an empty queue of slurmctld does not mean that all has arrived.
+ */
+export async function allJobs({ run }: ChaosSite, names: readonly string[]): Promise<JobsByName> {
   const ask = async (file: string, ...args: string[]): Promise<string> => {
     const answer = await run(file, args, { timeoutMs: 30_000 });
     if (answer.kind !== 'exited' || answer.exitCode !== 0)
@@ -17,17 +22,24 @@ export async function allJobs({ run }: ChaosSite): Promise<Map<string, { id: str
     return answer.stdout;
   };
   const deadline = performance.now() + 60_000;
-  const isSynced = async (): Promise<boolean> => /DBD Agent queue size:\s*0\s*$/m.test(await ask('sdiag'));
-  while (!(await isSynced()) && performance.now() < deadline) await delay(500);
-  const format = ['--noheader', '--parsable2', '--allocations', '--allusers', '--starttime=now-1day'];
-  const jobs = new Map<string, { id: string; state: string }[]>();
-  for (const line of (await ask('sacct', ...format, '--format=JobIDRaw,State,JobName')).split('\n')) {
-    // "CANCELLED by 1000"
-    const [id = '', words = '', name = ''] = line.trim().split('|');
-    const state = words.replace(/ .*/, '');
-    if (id !== '') jobs.set(name, [...(jobs.get(name) ?? []), { id, state }]);
+  for (;;) {
+    const isSynced = /DBD Agent queue size:\s*0\s*$/m.test(await ask('sdiag'));
+    const format = ['--noheader', '--parsable2', '--allocations', '--allusers', '--starttime=now-1day'];
+    const jobs: JobsByName = new Map();
+    for (const line of (await ask('sacct', ...format, '--format=JobIDRaw,State,JobName')).split('\n')) {
+      // "CANCELLED by 1000"
+      const [id = '', words = '', name = ''] = line.trim().split('|');
+      const state = words.replace(/ .*/, '');
+      if (id !== '') jobs.set(name, [...(jobs.get(name) ?? []), { id, state }]);
+    }
+    const isWhole = [...jobs.values()].flat().every(hasEnded) && names.every((name) => jobs.has(name));
+    if ((isSynced && isWhole) || performance.now() > deadline) return jobs;
+    await delay(500);
   }
-  return jobs;
+}
+
+function hasEnded({ state }: { state: string }): boolean {
+  return /^(COMPLETED|FAILED|CANCELLED)$/.test(state);
 }
 
 export function jobNameOf({ taskId }: ChaosRun): string {
@@ -44,11 +56,9 @@ export async function findLeftovers(site: ChaosSite, runs: readonly ChaosRun[]):
   const records = (await readdir(places.logs)).filter((name) => !name.endsWith('.log'));
   if (records.length > 0) wrong(`left in LOGS: ${records.slice(0, 5).join(', ')} (${records.length})`);
   const ours = new Set(runs.map(jobNameOf));
-  for (const [name, jobs] of await allJobs(site)) {
+  for (const [name, jobs] of await allJobs(site, [])) {
     if (!ours.has(name)) wrong(`a stray Slurm job ${jobs.map(({ id }) => id).join(', ')} named ${name}`);
-    for (const { id, state } of jobs) {
-      if (!/^(COMPLETED|FAILED|CANCELLED)$/.test(state)) wrong(`Slurm job ${id} is ${state}`);
-    }
+    for (const job of jobs) if (!hasEnded(job)) wrong(`Slurm job ${job.id} is ${job.state}`);
   }
   const waiting = await messagesIn(site.rabbitmq.url, 'celery');
   if (waiting > 0) problems.push({ kind: 'lost', what: `${waiting} messages are still in the queue` });
