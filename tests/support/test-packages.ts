@@ -12,6 +12,8 @@ export interface TestPackage {
 const testPackages: readonly TestPackage[] = [
   // Girder's messages are written in it
   { name: 'python3-jsonpickle', probe: [systemPython, '-c', 'import jsonpickle'] },
+  // a release is made from a clean checkout
+  { name: 'git', probe: ['git', '--version'] },
   // tests set up networks of their own with it
   { name: 'iproute2', probe: ['ip', '-V'] },
   { name: 'mariadb-server', probe: ['dpkg', '-s', 'mariadb-server'], unit: 'mariadb' },

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const run = promisify(execFile);
-const script = fileURLToPath(new URL('../../../scripts/release.mjs', import.meta.url));
+const script = fileURLToPath(new URL('../../scripts/release.mjs', import.meta.url));
 
 const changelog = `# Changelog
 
