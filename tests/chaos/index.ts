@@ -6,7 +6,15 @@ import { listenForEnd, releaseAll, type Releaser } from '../../src/sandbox/relea
 import { openBatch, type ChaosBatch, type ChaosRun } from './batch.js';
 import { createFaults, type Faults } from './faults.js';
 import { createRandom } from './random.js';
-import { allJobs, findLeftovers, jobNameOf, keepEvents, unfinishedRuns } from './leftovers.js';
+import {
+  allJobs,
+  findLeftovers,
+  jobNameOf,
+  keepEvents,
+  unfinishedRuns,
+  watchJobs,
+  type SeenJobs,
+} from './leftovers.js';
 import { startChaosWorker, type ChaosWorker } from './worker-process.js';
 import { planChaos, type ChaosPlan, type PlannedWorker } from './plan.js';
 import { anyTime, isClean, killName, planLine, reportJson, reportTable, type ChaosReport } from './report.js';
@@ -93,6 +101,7 @@ async function unleash(
   // as slicer_cli_web does with the jobs of half its tasks on a busy server
   const late = createRandom(plan.seed + 1);
   site.girder.saveLate(() => (late.percent(50) ? late.int(20, 400) : null));
+  const seen = watchJobs(site);
   let worker: ChaosWorker | null = null;
   /** The standby worker, which takes over next. */
   let successor: ChaosWorker | null = null;
@@ -104,6 +113,7 @@ async function unleash(
         await each?.ended;
       }
       await faults.stop();
+      await seen.stop();
     },
     killNow: () => [worker, successor].forEach((each) => each?.signal('SIGKILL')),
   });
@@ -162,7 +172,8 @@ async function unleash(
   const { how } = await worker.ended;
   if (how !== 0) problems.push({ run: '', kind: 'wrong', what: `the last worker ended with ${how}` });
   batch.stop();
-  problems.push(...(await judgeAll(site, batch.runs())));
+  await seen.stop();
+  problems.push(...(await judgeAll(site, seen, batch.runs())));
   return {
     seed: plan.seed,
     dir: site.dir,
@@ -241,10 +252,14 @@ async function settle(
   await batch.settled();
 }
 
-async function judgeAll(site: ChaosSite, runs: readonly ChaosRun[]): Promise<(Problem & { run: string })[]> {
+async function judgeAll(
+  site: ChaosSite,
+  seen: SeenJobs,
+  runs: readonly ChaosRun[],
+): Promise<(Problem & { run: string })[]> {
   // a run that was canceled may never have had a job
   const expected = runs.filter(({ isCanceledByUser }) => !isCanceledByUser);
-  const jobs = await allJobs(site, expected.map(jobNameOf));
+  const jobs = await allJobs(site, seen, expected.map(jobNameOf));
   const problems: (Problem & { run: string })[] = [];
   for (const run of runs) {
     const girderJob = site.girder.job(run.girderJobId);
@@ -259,7 +274,7 @@ async function judgeAll(site: ChaosSite, runs: readonly ChaosRun[]): Promise<(Pr
     const name = `run ${run.planned.number} (${run.taskId})`;
     problems.push(...found.map((problem) => ({ ...problem, run: name })));
   }
-  const leftovers = await findLeftovers(site, runs);
+  const leftovers = await findLeftovers(site, seen, runs);
   return [...problems, ...leftovers.map((problem) => ({ ...problem, run: '' }))];
 }
 

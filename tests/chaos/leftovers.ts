@@ -10,11 +10,52 @@ import type { Problem } from './verify.js';
 
 type JobsByName = Map<string, { id: string; state: string }[]>;
 
+/** What squeue has shown while chaos went on. */
+export interface SeenJobs {
+  /** The last state of each job, by id. */
+  readonly jobs: ReadonlyMap<string, { name: string; state: string }>;
+  stop(): Promise<void>;
+}
+
 /**
- * All jobs from accounting, by name, once slurmctld has sent everything to slurmdbd and the jobs of these runs are in it. It
- * learns of a job seconds after its run may have ended, and an empty queue of slurmctld does not mean that all has arrived.
+ * Follows all jobs in squeue: a slurmctld that is restarted while slurmdbd is down forgets to tell it of jobs that have ended
+ * (seen on 22.05).
  */
-export async function allJobs({ run }: ChaosSite, names: readonly string[]): Promise<JobsByName> {
+export function watchJobs({ run }: ChaosSite): SeenJobs {
+  const jobs = new Map<string, { name: string; state: string }>();
+  const stopping = new AbortController();
+  const look = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const answer = await run('squeue', ['--states=all', '--noheader', '--format=%A|%T|%j']);
+      const lines = answer.kind === 'exited' && answer.exitCode === 0 ? answer.stdout.split('\n') : [];
+      for (const line of lines) {
+        const [id = '', state = '', name = ''] = line.trim().split('|');
+        if (id !== '') jobs.set(id, { name, state });
+      }
+      // well within MinJobAge
+      await delay(2_000, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  };
+  const done = look();
+  return {
+    jobs,
+    async stop() {
+      stopping.abort();
+      await done;
+    },
+  };
+}
+
+/**
+ * All jobs by name, from accounting and from what squeue has shown, once slurmctld has sent everything to slurmdbd and the jobs of
+ * these runs are known. Accounting learns of a job seconds after its run may have ended, and an empty queue of slurmctld does
+ * not mean that all has arrived.
+ */
+export async function allJobs(
+  { run }: ChaosSite,
+  seen: SeenJobs,
+  names: readonly string[],
+): Promise<JobsByName> {
   const ask = async (file: string, ...args: string[]): Promise<string> => {
     const answer = await run(file, args, { timeoutMs: 30_000 });
     if (answer.kind !== 'exited' || answer.exitCode !== 0)
@@ -32,6 +73,10 @@ export async function allJobs({ run }: ChaosSite, names: readonly string[]): Pro
       const state = words.replace(/ .*/, '');
       if (id !== '') jobs.set(name, [...(jobs.get(name) ?? []), { id, state }]);
     }
+    for (const [id, { name, state }] of seen.jobs) {
+      const known = jobs.get(name) ?? [];
+      if (!known.some((job) => job.id === id)) jobs.set(name, [...known, { id, state }]);
+    }
     const isWhole = [...jobs.values()].flat().every(hasEnded) && names.every((name) => jobs.has(name));
     if ((isSynced && isWhole) || performance.now() > deadline) return jobs;
     await delay(500);
@@ -47,7 +92,11 @@ export function jobNameOf({ taskId }: ChaosRun): string {
 }
 
 /** Leftovers that should not exist once the worker has stopped. */
-export async function findLeftovers(site: ChaosSite, runs: readonly ChaosRun[]): Promise<Problem[]> {
+export async function findLeftovers(
+  site: ChaosSite,
+  seen: SeenJobs,
+  runs: readonly ChaosRun[],
+): Promise<Problem[]> {
   const { places } = site;
   const problems: Problem[] = [];
   const wrong = (what: string): void => void problems.push({ kind: 'wrong', what });
@@ -56,7 +105,7 @@ export async function findLeftovers(site: ChaosSite, runs: readonly ChaosRun[]):
   const records = (await readdir(places.logs)).filter((name) => !name.endsWith('.log'));
   if (records.length > 0) wrong(`left in LOGS: ${records.slice(0, 5).join(', ')} (${records.length})`);
   const ours = new Set(runs.map(jobNameOf));
-  for (const [name, jobs] of await allJobs(site, [])) {
+  for (const [name, jobs] of await allJobs(site, seen, [])) {
     if (!ours.has(name)) wrong(`a stray Slurm job ${jobs.map(({ id }) => id).join(', ')} named ${name}`);
     for (const job of jobs) if (!hasEnded(job)) wrong(`Slurm job ${job.id} is ${job.state}`);
   }
