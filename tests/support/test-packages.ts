@@ -14,6 +14,8 @@ const testPackages: readonly TestPackage[] = [
   { name: 'python3-jsonpickle', probe: [systemPython, '-c', 'import jsonpickle'] },
   // a release is made from a clean checkout
   { name: 'git', probe: ['git', '--version'] },
+  // the bench copies a file with it
+  { name: 'curl', probe: ['curl', '--version'] },
   // tests set up networks of their own with it
   { name: 'iproute2', probe: ['ip', '-V'] },
   { name: 'mariadb-server', probe: ['dpkg', '-s', 'mariadb-server'], unit: 'mariadb' },

@@ -119,7 +119,10 @@ describe('the consumer', () => {
     expect(broker.status()).toMatchObject({ state: 'paused', trouble: null });
     const channel = await openChannel();
     await celery([{ step: 'publish', queue }]);
-    expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1, consumerCount: 0 });
+    // Celery does not wait until RabbitMQ has it
+    await until(async () =>
+      expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1, consumerCount: 0 }),
+    );
 
     wire.cut();
     await until(() =>
