@@ -108,7 +108,7 @@ export function createGentleCancel({
     for (const id of gently) asked.add(id);
     // scancel tries for minutes to signal a job that is just being requeued
     const signaled = await signalBatchScripts(run, gently, signal, { timeoutMs: graceMs });
-    // no second step fails unless this worker may run no commands any more; the next worker then cancels its runs
+    // the second step rejects only if this worker may no longer run commands; its successor then cancels these runs
     if (signaled.ok && gently.length > 0)
       cancelWhenEnded(gently).catch((error: unknown) => onError(errorLine(error)));
     const now = signaled.ok ? jobIds.filter((id) => !gently.includes(id)) : jobIds;

@@ -65,7 +65,8 @@ function accountName(): string {
   return String(process.getuid?.() ?? 0);
 }
 
-async function textOf(path: string): Promise<string | null> {
+/** The text of a file; null if it does not exist. @throws other errors of the file system */
+export async function textOf(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');
   } catch (thrown) {

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { DsaSlurmError, systemCode } from '../../base/errors.js';
-import { manifestPath } from '../apply/plan-review.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import { manifestPath, textOf } from '../apply/plan-review.js';
 import type { InitOptions, MigrationSteps } from '../init-context.js';
 import { runInit } from '../run-init.js';
 import { emptyRecord, readRecord, withFiles, writeRecord } from './record.js';
@@ -52,13 +51,4 @@ export async function migrate(options: MigrateOptions): Promise<number> {
     printAnswers: false,
     generatePasswords: false,
   });
-}
-
-async function textOf(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (thrown) {
-    if (systemCode(thrown) === 'ENOENT') return null;
-    throw thrown;
-  }
 }
