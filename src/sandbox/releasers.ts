@@ -5,7 +5,10 @@ export interface Releaser {
   killNow?(): void;
 }
 
-/** SIGINT, SIGTERM and SIGHUP stop everything in order; a second signal, or any other exit of the process, kills at once. */
+/**
+ * SIGINT, SIGTERM and SIGHUP stop everything in order; a second one, or any other exit of the process, kills at once. The
+ * caller may listen for the same signals and abort `signal` with them, so an abort never counts as a second one.
+ */
 export function listenForEnd(
   stop: AbortController,
   releasers: readonly Releaser[],
@@ -13,18 +16,21 @@ export function listenForEnd(
   isLent: () => boolean = () => false,
 ): () => void {
   const killAll = () => releasers.toReversed().forEach((releaser) => releaser.killNow?.());
-  const abort = (cause: unknown) => {
-    if (cause === 'SIGINT' && isLent()) return;
-    if (stop.signal.aborted) killAll();
-    stop.abort(new Error('stopped'));
+  const abort = () => stop.abort(new Error('stopped'));
+  let received = 0;
+  const onSignal = (name: NodeJS.Signals) => {
+    if (name === 'SIGINT' && isLent()) return;
+    received += 1;
+    if (received > 1) killAll();
+    abort();
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const name of signals) process.on(name, abort);
+  for (const name of signals) process.on(name, onSignal);
   process.on('exit', killAll);
   signal?.addEventListener('abort', abort, { once: true });
-  if (signal?.aborted === true) abort(signal.reason);
+  if (signal?.aborted === true) abort();
   return () => {
-    for (const name of signals) process.off(name, abort);
+    for (const name of signals) process.off(name, onSignal);
     process.off('exit', killAll);
     signal?.removeEventListener('abort', abort);
   };

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -16,10 +16,8 @@ afterAll(async () => {
   await rm(parent, { recursive: true, force: true });
 });
 
-async function emptyDirectory(name: string): Promise<string> {
-  const directory = join(parent, name);
-  await mkdir(directory);
-  return directory;
+async function emptyDirectory(): Promise<string> {
+  return mkdtemp(join(parent, 'tmp-'));
 }
 
 async function says(sandbox: RunningSandbox, step: string): Promise<void> {
@@ -36,8 +34,8 @@ const steps = [
 ];
 
 describe.concurrent('Ctrl-C leaves no process and no file behind', () => {
-  test.each(steps.map((step, index) => [step, index] as const))('at "%s"', async (step, index) => {
-    const tmp = await emptyDirectory(String(index));
+  test.each(steps)('at "%s"', async (step) => {
+    const tmp = await emptyDirectory();
     const sandbox = startSandbox({ HOME: parent, TMPDIR: tmp }, '--count', '4');
     await says(sandbox, step);
     sandbox.signal('SIGINT');
@@ -48,7 +46,7 @@ describe.concurrent('Ctrl-C leaves no process and no file behind', () => {
   });
 
   test('not even a second one, while everything is being stopped', async () => {
-    const tmp = await emptyDirectory('twice');
+    const tmp = await emptyDirectory();
     const sandbox = startSandbox({ HOME: parent, TMPDIR: tmp }, '--count', '4');
     await says(sandbox, 'Publishing');
     sandbox.signal('SIGTERM');

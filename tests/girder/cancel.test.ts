@@ -71,7 +71,8 @@ describe('a run that has not started', () => {
       await rig.until(async () => (await rig.slurmJobs(await rig.job(job))).length === 1);
       await cancel(job);
       const ended = await rig.ended(job);
-      expect(statusesOf(ended).slice(-2)).toEqual([status.canceling, status.canceled]);
+      // the request that created the job saves it once more, and may save over Girder's own `canceling`
+      expect(statusesOf(ended).at(-1)).toBe(status.canceled);
       expect(await going(ended)).toEqual([]);
     } finally {
       await rig.partition('UP');
