@@ -2,7 +2,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { describeFailure, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
-import { readdir, rename, rm, stat } from '../base/network-fs.js';
+import { readdir, rename, rm, stat } from '../base/files/network-fs.js';
 import { parseCliList, trimDescription, type ListedCli } from './clis.js';
 
 interface IngestOptions {

@@ -1,6 +1,6 @@
 import { describeFailure, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
-import { stat } from '../base/network-fs.js';
+import { stat } from '../base/files/network-fs.js';
 import { execArguments } from './exec-args.js';
 import { isTooOld, minimumReleases } from './isolation.js';
 import { parseLabels, parseOciConfig, parseSifList, type OciConfig } from './sif.js';

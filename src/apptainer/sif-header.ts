@@ -1,4 +1,4 @@
-import { open } from '../base/network-fs.js';
+import { open } from '../base/files/network-fs.js';
 
 /** Size of the global header at the start of a SIF, in bytes. */
 export const sifHeaderBytes = 128;

@@ -5,7 +5,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { execa } from 'execa';
 import PQueue from 'p-queue';
 
-import { maskArguments } from './redact.js';
+import { maskArguments } from './text/redact.js';
 
 /** The result of a command. Failures are data, not exceptions, and never look like empty output. */
 export type CommandResult =

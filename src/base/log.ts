@@ -1,9 +1,9 @@
 import { pino, type Logger } from 'pino';
 
-import { escapeUnprintable } from './printable-json.js';
-import { masked } from './redact.js';
+import { escapeUnprintable } from './text/printable-json.js';
+import { masked } from './text/redact.js';
 import { createRing, type Ring } from './ring.js';
-import { openRotatingFile, type LogRotation } from './rotating-file.js';
+import { openRotatingFile, type LogRotation } from './files/rotating-file.js';
 
 /** Structured log, used as `log.info({ run: id, job: '123' }, 'submitted')`: data first, then a short message. */
 export type Log = Logger;

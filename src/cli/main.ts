@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { programPackage } from '../base/version.js';
-import { topHelp } from './commands.js';
+import { topHelp } from './commands/index.js';
 import { nodeFits } from './node-version.js';
 
 const packageJson = programPackage();
@@ -39,7 +39,7 @@ async function start(): Promise<void> {
     version: packageJson.version,
     exitCode: 0,
   });
-  const { waitUntilIdle } = await import('../base/network-fs.js');
+  const { waitUntilIdle } = await import('../base/files/network-fs.js');
   if (await waitUntilIdle(2_000)) return;
   process.stderr.write('dsa-slurm: a shared file system does not respond; killing this process.\n');
   process.kill(process.pid, 'SIGKILL');

@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { createLog, type Log } from '../base/log.js';
-import { makeDirectory } from '../base/make-directory.js';
+import { makeDirectory } from '../base/files/make-directory.js';
 import type { Settings } from '../config/schema.js';
 
 /**

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { DsaSlurmError } from '../base/errors.js';
-import { commands, loadCommand, topHelp } from './commands.js';
+import { commands, loadCommand, topHelp } from './commands/index.js';
 import type { CliContext } from './context.js';
 import { exitCodeFor, exitCodes } from './exit.js';
 import { renderError } from './render-error.js';

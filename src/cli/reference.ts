@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { commands } from './commands.js';
+import { commands } from './commands/index.js';
 import { exitCodeMeanings, exitCodeNote } from './exit.js';
 
 /** What `--help` says about one command. */

@@ -1,5 +1,5 @@
 import { coerceError, DsaSlurmError } from '../base/errors.js';
-import { printableJson } from '../base/printable-json.js';
+import { printableJson } from '../base/text/printable-json.js';
 import { ConfigError, type ConfigProblem } from '../config/config-error.js';
 
 interface RenderOptions {

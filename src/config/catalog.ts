@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { masked, maskUrl } from '../base/redact.js';
+import { masked, maskUrl } from '../base/text/redact.js';
 import { settingsSchema } from './schema.js';
 import { settingInfo, type SettingInfo } from './setting-info.js';
 

@@ -1,4 +1,4 @@
-import { shellWord } from '../base/shell-text.js';
+import { shellWord } from '../base/text/shell-text.js';
 import { catalog, checkValue, findSetting, type Setting } from './catalog.js';
 import { configDirectory, type DefaultContext } from './paths.js';
 import { ConfigError, closestMatch, type ConfigProblem } from './config-error.js';

@@ -1,4 +1,4 @@
-import { shellWord } from '../base/shell-text.js';
+import { shellWord } from '../base/text/shell-text.js';
 import type { Finding } from './check.js';
 
 export { shellWord as quoted };

@@ -1,4 +1,4 @@
-import { createTextMask } from '../base/redact.js';
+import { createTextMask } from '../base/text/redact.js';
 import type { Settings } from '../config/index.js';
 import type { CheckResult } from './check.js';
 

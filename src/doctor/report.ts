@@ -1,4 +1,4 @@
-import { cellWidth, wrapWords } from '../base/cells.js';
+import { cellWidth, wrapWords } from '../base/text/cells.js';
 import { packageFile } from '../base/package-file.js';
 import { groups, type CheckResult, type Group, type Status } from './check.js';
 import { count } from './check-result.js';

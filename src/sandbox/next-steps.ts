@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { packageFile } from '../base/package-file.js';
-import { shellWord } from '../base/shell-text.js';
+import { shellWord } from '../base/text/shell-text.js';
 
 /** The next steps after the sandbox: commands to copy, for the way in which this program is installed. */
 export async function nextSteps(env: Readonly<Record<string, string | undefined>>): Promise<string> {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 
-import { open } from '../base/network-fs.js';
+import { open } from '../base/files/network-fs.js';
 import { jobName } from './job-identity.js';
 
 /** What a job used, as its batch script measured it; null where it could not. */

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import { errorLine } from '../base/errors.js';
 import type { Log } from '../base/log.js';
-import { readdir } from '../base/network-fs.js';
+import { readdir } from '../base/files/network-fs.js';
 import {
   beginRecordFile,
   exitRecordFile,

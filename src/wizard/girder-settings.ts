@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { systemClock } from '../base/clock.js';
 import { errorLine } from '../base/errors.js';
-import { maskUrl } from '../base/redact.js';
+import { maskUrl } from '../base/text/redact.js';
 import {
   judgeSettings,
   setSetting,

@@ -6,7 +6,7 @@ import { createImageIngest } from '../apptainer/ingest.js';
 import { systemClock, type Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { createKeyedLimiter } from '../base/keyed-limiter.js';
-import { abandonSharedFiles, guardSharedFiles, sharedFilesProblem } from '../base/network-fs.js';
+import { abandonSharedFiles, guardSharedFiles, sharedFilesProblem } from '../base/files/network-fs.js';
 import { createReleasers, type Releasers } from '../base/releasers.js';
 import type { Broker } from '../celery/broker.js';
 import type { Settings } from '../config/schema.js';

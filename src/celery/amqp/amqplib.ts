@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { connect as connectTls, getCACertificates } from 'node:tls';
 import type * as Amqplib from 'amqplib';
 import type { ChannelModel, Options, SocketOptions } from 'amqplib';
-import { checkTlsMaterial, readPemFile } from '../../base/pem-file.js';
+import { checkTlsMaterial, readPemFile } from '../../base/files/pem-file.js';
 import type { BrokerAddress } from './broker-url.js';
 import { readFieldTable } from './read-field-table.js';
 import { writeFieldTable } from './write-field-table.js';

@@ -1,6 +1,6 @@
 import type { Options } from 'amqplib';
 import { DsaSlurmError } from '../../base/errors.js';
-import { maskUrl } from '../../base/redact.js';
+import { maskUrl } from '../../base/text/redact.js';
 
 /** Address, user and virtual host of the broker. */
 export interface BrokerAddress {

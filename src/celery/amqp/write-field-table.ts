@@ -1,4 +1,4 @@
-import { WholeFloat } from '../../base/python-json.js';
+import { WholeFloat } from '../../base/text/python-json.js';
 import { rawFields, type Tagged } from './read-field-table.js';
 
 /**

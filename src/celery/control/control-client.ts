@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Clock } from '../../base/clock.js';
-import { parsePythonJson, type PythonJson } from '../../base/python-json.js';
+import { parsePythonJson, type PythonJson } from '../../base/text/python-json.js';
 import { controlExchange, replyExchange } from '../amqp/topology.js';
 
 /** A request of Celery's remote control. */

@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import { coerceError, errorLine } from '../../base/errors.js';
-import { globMatches } from '../../base/glob.js';
-import { parsePythonJson, type PythonJson } from '../../base/python-json.js';
+import { globMatches } from '../../base/text/glob.js';
+import { parsePythonJson, type PythonJson } from '../../base/text/python-json.js';
 import {
   activeQueues,
   configuration,

@@ -1,5 +1,5 @@
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
-import { parsePythonJson } from '../../base/python-json.js';
+import { parsePythonJson } from '../../base/text/python-json.js';
 import { maxHeaderDepth, unreadableReason } from '../amqp/read-field-table.js';
 import { isTaskId, type Task } from './task.js';
 

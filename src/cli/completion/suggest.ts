@@ -1,5 +1,5 @@
 import type { Command, Option } from 'commander';
-import { loadCommand } from '../commands.js';
+import { loadCommand } from '../commands/index.js';
 import type { CliContext } from '../context.js';
 import { candidatesFor, type Candidate } from './candidates.js';
 

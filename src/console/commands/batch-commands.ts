@@ -1,4 +1,4 @@
-import { csvText } from '../../base/csv.js';
+import { csvText } from '../../base/text/csv.js';
 import type { Batch } from '../../worker/batches/summary.js';
 import type { WorkerHandle } from '../../worker/views/handle.js';
 import type { Store } from '../state/action.js';

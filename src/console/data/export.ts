@@ -1,5 +1,5 @@
-import { csvText } from '../../base/csv.js';
-import { printableJson } from '../../base/printable-json.js';
+import { csvText } from '../../base/text/csv.js';
+import { printableJson } from '../../base/text/printable-json.js';
 import { tableOf, type ConsoleState } from '../state/state.js';
 import { tableLayoutOptions } from '../views/table.js';
 import { currentView } from '../views/tables/all-tables.js';

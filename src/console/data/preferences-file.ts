@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { replaceFile } from '../../base/replace-file.js';
+import { replaceFile } from '../../base/files/replace-file.js';
 import { defaultPreferences, type Preferences } from '../state/preferences.js';
 import { jobScopes } from '../state/rows.js';
 import { tableNames } from '../state/state.js';

@@ -1,6 +1,6 @@
-import { cellWidth, cut, isNarrow, segmenter, truncate } from '../../base/cells.js';
+import { cellWidth, cut, isNarrow, segmenter, truncate } from '../../base/text/cells.js';
 
-export { cellWidth, truncate, wrapCells, wrapWords } from '../../base/cells.js';
+export { cellWidth, truncate, wrapCells, wrapWords } from '../../base/text/cells.js';
 
 /**
  * Makes untrusted text (job names, titles, logs) safe for a terminal and measures it in cells.

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { makeDirectory } from '../../base/make-directory.js';
-import { replaceFile } from '../../base/replace-file.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
+import { replaceFile } from '../../base/files/replace-file.js';
 import { lookUpFileSystem } from '../file-system.js';
 import type { ProbeAnswer } from './probe-job.js';
 

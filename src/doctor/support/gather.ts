@@ -6,8 +6,8 @@ import { systemClock } from '../../base/clock.js';
 import { createRunner, describeFailure } from '../../base/command.js';
 import { errorLine } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
-import { printableJson } from '../../base/printable-json.js';
-import { createTextMask, maskAssignment } from '../../base/redact.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import { createTextMask, maskAssignment } from '../../base/text/redact.js';
 import { programVersion } from '../../base/version.js';
 import {
   catalog,

@@ -1,7 +1,7 @@
 import { getCACertificates } from 'node:tls';
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
-import { checkTlsMaterial, readPemFile, type TlsMaterial } from '../../base/pem-file.js';
+import { checkTlsMaterial, readPemFile, type TlsMaterial } from '../../base/files/pem-file.js';
 
 /** How to connect to a Girder, where that differs from the default. */
 export interface ConnectionOptions extends TlsMaterial {

@@ -1,6 +1,6 @@
 import { errorLine } from '../../base/errors.js';
 import type { ConnectionOptions } from './connections.js';
-import { checkTlsMaterial, readPemFile } from '../../base/pem-file.js';
+import { checkTlsMaterial, readPemFile } from '../../base/files/pem-file.js';
 import { isAbsolutePath } from '../protocol/read-fields.js';
 
 /**

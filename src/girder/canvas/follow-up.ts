@@ -1,4 +1,4 @@
-import { parseExactJson, writePythonJson } from '../../base/python-json.js';
+import { parseExactJson, writePythonJson } from '../../base/text/python-json.js';
 import { transformName } from '../protocol/classes.js';
 import { encodePickle } from '../pickle/encode-pickle.js';
 import { isDict, isInstance, sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';

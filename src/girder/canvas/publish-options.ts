@@ -1,4 +1,4 @@
-import { WholeFloat } from '../../base/python-json.js';
+import { WholeFloat } from '../../base/text/python-json.js';
 import { isDict, type Pickled, type PickledDict } from '../pickle/pickled.js';
 import { quoted, rejectMessage } from '../protocol/reject-message.js';
 

@@ -1,4 +1,4 @@
-import { WholeFloat } from '../../base/python-json.js';
+import { WholeFloat } from '../../base/text/python-json.js';
 import { pythonStr } from '../pickle/python-str.js';
 import type { Pickled, PickledDict } from '../pickle/pickled.js';
 

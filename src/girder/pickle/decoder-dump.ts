@@ -1,4 +1,4 @@
-import { WholeFloat } from '../../base/python-json.js';
+import { WholeFloat } from '../../base/text/python-json.js';
 import type { Pickled, PickledInstance } from './pickled.js';
 import type { DecodedMessage } from '../protocol/read-message.js';
 import { rejectMessage } from '../protocol/reject-message.js';

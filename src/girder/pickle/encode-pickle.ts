@@ -1,4 +1,4 @@
-import { WholeFloat, type ExactJson } from '../../base/python-json.js';
+import { WholeFloat, type ExactJson } from '../../base/text/python-json.js';
 import { encodeDatetime } from './pickled-bytes.js';
 import type { Pickled, PickledDatetime, PickledDict, PickledInstance } from './pickled.js';
 import { quoted, rejectMessage } from '../protocol/reject-message.js';

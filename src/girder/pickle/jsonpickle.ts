@@ -1,4 +1,4 @@
-import { WholeFloat } from '../../base/python-json.js';
+import { WholeFloat } from '../../base/text/python-json.js';
 import { decodeBase64, decodeBase85, decodeDatetime } from './pickled-bytes.js';
 import type { Pickled, PickledName } from './pickled.js';
 import { quoted, rejectMessage } from '../protocol/reject-message.js';

@@ -1,4 +1,4 @@
-import type { WholeFloat } from '../../base/python-json.js';
+import type { WholeFloat } from '../../base/text/python-json.js';
 
 /**
  * Decoded jsonpickle as inert data: no class of the message is ever looked up or constructed. The data is acyclic, but an

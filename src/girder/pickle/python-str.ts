@@ -1,4 +1,4 @@
-import { WholeFloat } from '../../base/python-json.js';
+import { WholeFloat } from '../../base/text/python-json.js';
 import type { Pickled } from './pickled.js';
 import { isObjectId } from '../protocol/read-fields.js';
 

@@ -1,4 +1,4 @@
-import { parseExactJson, parsePythonJson } from '../../base/python-json.js';
+import { parseExactJson, parsePythonJson } from '../../base/text/python-json.js';
 import { decodePickle } from '../pickle/jsonpickle.js';
 import { isDict, isList, sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';
 import { rejectMessage } from './reject-message.js';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
-import { realpath } from '../../base/network-fs.js';
+import { realpath } from '../../base/files/network-fs.js';
 
 /** `whole`: the container sees all of a host path; `inside`: only a fresh directory in it. */
 export type BindUse = 'whole' | 'inside';

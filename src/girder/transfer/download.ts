@@ -3,7 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../base/clock.js';
 import { coerceError, DsaSlurmError, systemCode } from '../../base/errors.js';
-import { chmod, mkdir, open, rename, rm, type SharedFile } from '../../base/network-fs.js';
+import { chmod, mkdir, open, rename, rm, type SharedFile } from '../../base/files/network-fs.js';
 import { segment } from '../api/api-url.js';
 import type { GirderClient } from '../api/client.js';
 import { fileDocument, namedDocument, type FileDocument, type NamedDocument } from '../api/documents.js';

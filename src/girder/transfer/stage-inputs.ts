@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import path from 'node:path';
 import { errorLine } from '../../base/errors.js';
-import { makeDirectory } from '../../base/make-directory.js';
-import { access, stat, writeFile } from '../../base/network-fs.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
+import { access, stat, writeFile } from '../../base/files/network-fs.js';
 import type { Analysis, Input, StagedAnalysis } from '../protocol/analysis.js';
 import { clientFor, type GirderSetup } from '../api/client.js';
 import { downloadFile, downloadFolder, downloadItem, getFile, getNamed, withDiskErrors } from './download.js';

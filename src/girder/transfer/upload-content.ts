@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
-import type { SharedFile } from '../../base/network-fs.js';
+import type { SharedFile } from '../../base/files/network-fs.js';
 import type { UploadOptions } from '../protocol/analysis.js';
 import { segment } from '../api/api-url.js';
 import { backoffDelay } from '../../base/backoff.js';

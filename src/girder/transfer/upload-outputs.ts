@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
-import { readdir, rm } from '../../base/network-fs.js';
+import { readdir, rm } from '../../base/files/network-fs.js';
 import type { OutputHook, StagedAnalysis, UploadOptions, VolumeRef } from '../protocol/analysis.js';
 import { clientFor, type GirderSetup } from '../api/client.js';
 import { transferGroup, displayName, type TransferContext } from './download.js';

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { systemCode } from '../../base/errors.js';
-import { lstat, open, readdir, realpath, type SharedFile } from '../../base/network-fs.js';
+import { lstat, open, readdir, realpath, type SharedFile } from '../../base/files/network-fs.js';
 import type { UploadOptions } from '../protocol/analysis.js';
 import { segment } from '../api/api-url.js';
 import { fileDocument, namedDocument } from '../api/documents.js';

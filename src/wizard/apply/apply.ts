@@ -1,7 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DsaSlurmError, errorLine, systemCode } from '../../base/errors.js';
-import { writeTemporary } from '../../base/replace-file.js';
+import { writeTemporary } from '../../base/files/replace-file.js';
 import { readPresent, type Change } from './compare.js';
 import { digest, manifestText, readManifest } from './manifest.js';
 

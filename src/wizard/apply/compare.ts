@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { lstat, open, realpath } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { DsaSlurmError, errorLine, systemCode } from '../../base/errors.js';
-import { createTextMask, maskAssignment } from '../../base/redact.js';
+import { createTextMask, maskAssignment } from '../../base/text/redact.js';
 import type { PlannedFile } from '../init-answers.js';
 import { unifiedDiff } from './diff.js';
 import { digest, readManifest } from './manifest.js';

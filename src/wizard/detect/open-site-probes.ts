@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { createApptainer } from '../../apptainer/inspect.js';
 import { systemClock } from '../../base/clock.js';
 import { describeFailure, type RunCommand } from '../../base/command.js';
-import { makeDirectory } from '../../base/make-directory.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { silentLog } from '../../base/log.js';
 import { siteDefaults } from '../../config/catalog.js';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { iniValue } from '../../base/ini.js';
-import { shellWord } from '../../base/shell-text.js';
+import { iniValue } from '../../base/text/ini.js';
+import { shellWord } from '../../base/text/shell-text.js';
 import { isLoopback } from '../../doctor/clients/broker.js';
 import type { PlannedFile, InitAnswers } from '../init-answers.js';
 import { backendOf, brokerUrl, brokerUrlInside, readMongoUri } from './addresses.js';

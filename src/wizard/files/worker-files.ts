@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { shellWord } from '../../base/shell-text.js';
+import { shellWord } from '../../base/text/shell-text.js';
 import { siteDefaults } from '../../config/catalog.js';
 import { unitName } from '../../config/paths.js';
 import { readAnswer } from '../flow/partial-answers.js';

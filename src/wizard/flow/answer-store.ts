@@ -2,7 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
-import { replaceFile } from '../../base/replace-file.js';
+import { replaceFile } from '../../base/files/replace-file.js';
 import { profilePath } from '../../config/paths.js';
 import type { Draft } from '../init-answers.js';
 import type { FlowState } from './question-flow.js';

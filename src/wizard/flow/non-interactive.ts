@@ -1,6 +1,6 @@
 import { profilePath, configDirectory } from '../../config/paths.js';
 import { DsaSlurmError } from '../../base/errors.js';
-import { printableJson } from '../../base/printable-json.js';
+import { printableJson } from '../../base/text/printable-json.js';
 import type { Finding } from '../../doctor/check.js';
 import { apply, type Applied, type Change } from '../apply/index.js';
 import { completeAnswers } from './complete.js';

@@ -5,7 +5,7 @@ import type { ProbeAnswer } from '../../doctor/probe/probe-job.js';
 import { recordProbes } from '../../doctor/probe/probe-record.js';
 import { systemClock } from '../../base/clock.js';
 import type { RunCommand } from '../../base/command.js';
-import { shellWord } from '../../base/shell-text.js';
+import { shellWord } from '../../base/text/shell-text.js';
 import { join } from 'node:path';
 import { isLocal } from './partial-answers.js';
 import { findingText } from '../probe.js';

@@ -1,4 +1,4 @@
-import { readIni } from '../../base/ini.js';
+import { readIni } from '../../base/text/ini.js';
 import { dirname, join, resolve } from 'node:path';
 import { siteDefaults } from '../../config/catalog.js';
 import { mergeDrafts, readAnswer } from '../flow/partial-answers.js';

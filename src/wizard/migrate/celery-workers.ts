@@ -1,7 +1,7 @@
 import type { ChannelModel } from 'amqplib';
 import type { Clock } from '../../base/clock.js';
 import { coerceError } from '../../base/errors.js';
-import type { PythonJson } from '../../base/python-json.js';
+import type { PythonJson } from '../../base/text/python-json.js';
 import { queueDepth, type QueueDepth } from '../../celery/amqp/queue-depths.js';
 import { callWorkers } from '../../celery/control/control-client.js';
 

@@ -2,7 +2,7 @@ import { lstat, mkdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { DsaSlurmError, errorLine, systemCode } from '../../base/errors.js';
-import { replaceFile } from '../../base/replace-file.js';
+import { replaceFile } from '../../base/files/replace-file.js';
 import { configDirectory, profilePath } from '../../config/paths.js';
 import type { Applied, Change } from '../apply/index.js';
 import { readPresent } from '../apply/compare.js';

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { maskAssignment, maskText, masked } from '../../base/redact.js';
+import { maskAssignment, maskText, masked } from '../../base/text/redact.js';
 import { findSetting, formatValue } from '../../config/catalog.js';
 import { brokerUrl, readBroker } from '../files/addresses.js';
 import { readAnswer } from '../flow/partial-answers.js';

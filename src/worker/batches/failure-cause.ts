@@ -1,4 +1,4 @@
-import { oneLine } from '../../base/one-line.js';
+import { oneLine } from '../../base/text/one-line.js';
 import { formatMemory } from '../../slurm/requested.js';
 import { lastLinesMark } from '../reporting/failure-reason.js';
 import type { Run } from '../run-state/run.js';

@@ -1,6 +1,6 @@
 import { Document } from 'yaml';
 
-import { oneLine } from '../../base/one-line.js';
+import { oneLine } from '../../base/text/one-line.js';
 import { formatMemory } from '../../slurm/requested.js';
 import type { Rule } from '../job-request/rules.js';
 import { duration } from '../views/duration.js';

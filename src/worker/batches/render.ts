@@ -1,5 +1,5 @@
-import { csvText } from '../../base/csv.js';
-import { oneLine } from '../../base/one-line.js';
+import { csvText } from '../../base/text/csv.js';
+import { oneLine } from '../../base/text/one-line.js';
 import { formatMemory } from '../../slurm/requested.js';
 import { duration } from '../views/duration.js';
 import type { BatchRun } from './batch-run.js';

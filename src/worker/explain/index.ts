@@ -2,7 +2,7 @@ import { createApptainer } from '../../apptainer/inspect.js';
 import { systemClock } from '../../base/clock.js';
 import { createRunner } from '../../base/command.js';
 import { silentLog } from '../../base/log.js';
-import { createMessageMask, type JsonValue } from '../../base/redact.js';
+import { createMessageMask, type JsonValue } from '../../base/text/redact.js';
 import type { Settings } from '../../config/schema.js';
 import { openGirderConnections } from '../../girder/api/connections.js';
 import { createBindGuard } from '../../girder/transfer/bind-guard.js';

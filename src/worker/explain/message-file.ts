@@ -1,5 +1,5 @@
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
-import { parsePythonJson } from '../../base/python-json.js';
+import { parsePythonJson } from '../../base/text/python-json.js';
 import type { Delivery } from '../../celery/messages/read-task.js';
 
 /** Names of message properties in AMQP and in amqplib. */

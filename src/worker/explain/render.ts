@@ -1,4 +1,4 @@
-import { shellWord } from '../../base/shell-text.js';
+import { shellWord } from '../../base/text/shell-text.js';
 import { originText, type Resource } from '../job-request/resources.js';
 import type { Explanation } from './explanation.js';
 

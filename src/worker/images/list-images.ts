@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import { isTruncated, readSifLength } from '../../apptainer/sif-header.js';
-import { readdir, stat } from '../../base/network-fs.js';
+import { readdir, stat } from '../../base/files/network-fs.js';
 
 /** A file in `dirs.images`. */
 export interface ImageFile {

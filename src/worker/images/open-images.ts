@@ -8,7 +8,7 @@ import { createRunner } from '../../base/command.js';
 import type { Clock } from '../../base/clock.js';
 import { DsaSlurmError, errorLine, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { rm, stat } from '../../base/network-fs.js';
+import { rm, stat } from '../../base/files/network-fs.js';
 import type { Settings } from '../../config/schema.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
 import { requireDirectory } from '../job-request/find-image.js';

@@ -1,5 +1,5 @@
 import type { IsolationPart } from '../../apptainer/isolation.js';
-import { globMatches } from '../../base/glob.js';
+import { globMatches } from '../../base/text/glob.js';
 import type { Settings } from '../../config/schema.js';
 
 /** The parts of the container isolation that the settings turn off for an image. */

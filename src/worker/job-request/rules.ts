@@ -1,4 +1,4 @@
-import { globMatches } from '../../base/glob.js';
+import { globMatches } from '../../base/text/glob.js';
 import type { Settings } from '../../config/schema.js';
 
 export type Rule = Settings['slurm']['rules'][number];

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 
 import { systemCode } from '../../base/errors.js';
-import { open, stat } from '../../base/network-fs.js';
+import { open, stat } from '../../base/files/network-fs.js';
 
 /** A chunk of a growing log file. */
 export interface LogPiece {

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { Clock } from '../../base/clock.js';
 import { coerceError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { maskText } from '../../base/redact.js';
+import { maskText } from '../../base/text/redact.js';
 import { createBatchRuns } from '../batches/batch-run.js';
 import { failureCause } from '../batches/failure-cause.js';
 import { groupIntoBatches } from '../batches/group.js';

@@ -3,8 +3,8 @@ import { request as requestHttps } from 'node:https';
 
 import { createRunner, describeFailure } from '../../base/command.js';
 import { coerceError, systemCode } from '../../base/errors.js';
-import { oneLine } from '../../base/one-line.js';
-import { maskText } from '../../base/redact.js';
+import { oneLine } from '../../base/text/one-line.js';
+import { maskText } from '../../base/text/redact.js';
 import { programVersion } from '../../base/version.js';
 import type { Settings } from '../../config/schema.js';
 

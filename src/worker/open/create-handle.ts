@@ -8,7 +8,7 @@ import type { ClusterInfo } from '../../slurm/site.js';
 import { createActions } from '../actions/actions.js';
 import type { RunStore } from '../run-state/run-store.js';
 import type { Executor } from '../executor/executor.js';
-import { createMessageMask } from '../../base/redact.js';
+import { createMessageMask } from '../../base/text/redact.js';
 import type { CommandAnswer, WorkerHandle } from '../views/handle.js';
 import type { TaskAcceptor, RequestedIntake } from '../task-acceptor.js';
 import type { Journal } from '../run-state/journal.js';

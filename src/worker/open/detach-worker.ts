@@ -8,7 +8,7 @@ import { systemClock, type Clock } from '../../base/clock.js';
 import { describeFailure, createRunner, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
-import { shellText } from '../../base/shell-text.js';
+import { shellText } from '../../base/text/shell-text.js';
 import { unitDirectory, unitName, type Settings } from '../../config/index.js';
 import { readOwner } from '../runs/view-journal.js';
 import { findWorker } from '../socket/connect.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { makeDirectory } from '../../base/make-directory.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
 import { describeSelf, parseOwner, type ProcessIdentity } from '../run-state/process-identity.js';
 import { writePeriodically } from '../run-state/write-periodically.js';
 

@@ -6,7 +6,7 @@ import type { Clock } from '../../base/clock.js';
 import { describeFailure, type StartedCommand, type CommandRecord } from '../../base/command.js';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { maskText } from '../../base/redact.js';
+import { maskText } from '../../base/text/redact.js';
 
 /**
  * Every external command and its result, one JSON line each, in `commands.jsonl` of the state directory. Repeated queries with

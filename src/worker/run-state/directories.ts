@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { join } from 'node:path';
 
 import { DsaSlurmError, coerceError, systemCode } from '../../base/errors.js';
-import { makeDirectory } from '../../base/make-directory.js';
-import { access, lstat, mkdir, stat } from '../../base/network-fs.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
+import { access, lstat, mkdir, stat } from '../../base/files/network-fs.js';
 import type { Settings } from '../../config/index.js';
 import { configDirectory } from '../../config/paths.js';
 

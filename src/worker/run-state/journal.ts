@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 
 import { DsaSlurmError, coerceError, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { makeDirectory } from '../../base/make-directory.js';
-import { syncDirectory } from '../../base/replace-file.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
+import { syncDirectory } from '../../base/files/replace-file.js';
 import { formatLine, writeLine, type Line } from './journal-lines.js';
 import type { Lease } from './lease.js';
 import { journalPath, readJournal } from './read-journal.js';

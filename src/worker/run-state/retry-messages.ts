@@ -3,8 +3,8 @@ import { join } from 'node:path';
 
 import { errorLine, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { makeDirectory } from '../../base/make-directory.js';
-import { replaceFile } from '../../base/replace-file.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
+import { replaceFile } from '../../base/files/replace-file.js';
 import { isTaskId, type Task } from '../../celery/messages/task.js';
 
 /** The part of a message that the journal drops once its run is finished. Contains tokens: never log it. */

@@ -2,7 +2,7 @@ import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { DsaSlurmError, coerceError, systemCode } from '../../base/errors.js';
-import { replaceFile } from '../../base/replace-file.js';
+import { replaceFile } from '../../base/files/replace-file.js';
 import { isTaskId } from '../../celery/messages/task.js';
 
 /**

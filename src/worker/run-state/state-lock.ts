@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { DsaSlurmError, coerceError, errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { makeDirectory } from '../../base/make-directory.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
 import {
   claimLease,
   createObserver,

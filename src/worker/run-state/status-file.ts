@@ -5,7 +5,7 @@ import * as z from 'zod';
 
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { replaceFile } from '../../base/replace-file.js';
+import { replaceFile } from '../../base/files/replace-file.js';
 import { programVersion } from '../../base/version.js';
 import type { WorkerSnapshot } from '../views/handle.js';
 import type { Lease } from './lease.js';

@@ -1,5 +1,5 @@
-import { cellWidth, truncate } from '../../base/cells.js';
-import { oneLine } from '../../base/one-line.js';
+import { cellWidth, truncate } from '../../base/text/cells.js';
+import { oneLine } from '../../base/text/one-line.js';
 import type { RunView } from '../views/handle.js';
 import type { RunDetail } from '../views/live-views.js';
 import { orphanSentence } from '../actions/orphans.js';

@@ -6,8 +6,8 @@ import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 
 import { systemCode } from '../../base/errors.js';
-import { makeDirectory } from '../../base/make-directory.js';
-import { replaceFile } from '../../base/replace-file.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
+import { replaceFile } from '../../base/files/replace-file.js';
 
 /** File in the state directory, private to its user, with the path and the cookie of the worker's socket. */
 export const addressFileName = 'worker.socket.json';

@@ -1,5 +1,5 @@
 import { coerceError, errorLine } from '../../base/errors.js';
-import { rm } from '../../base/network-fs.js';
+import { rm } from '../../base/files/network-fs.js';
 import type { TaskChild, TaskResult } from '../../celery/messages/task.js';
 import { tokenLifeMs } from '../../girder/api/access-token.js';
 import { expiredAdvice, GirderError } from '../../girder/api/girder-error.js';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 
 import { sifFileName } from '../../apptainer/image-name.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
-import { access } from '../../base/network-fs.js';
+import { access } from '../../base/files/network-fs.js';
 import { clientFor } from '../../girder/api/client.js';
 import type { Ingest } from '../../girder/protocol/read-ingest.js';
 import { registerImage, type ImageRegistration } from '../../girder/jobs/register-image.js';

@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { DsaSlurmError } from '../../base/errors.js';
-import { makeDirectory } from '../../base/make-directory.js';
-import { lstat, open, rm, writeFile } from '../../base/network-fs.js';
+import { makeDirectory } from '../../base/files/make-directory.js';
+import { lstat, open, rm, writeFile } from '../../base/files/network-fs.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
 import { beginRecordFile, readExitRecord } from '../../slurm/exit-record.js';
 import { createOwnerMark } from '../../slurm/job-identity.js';

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 
 import { errorLine } from '../../base/errors.js';
-import { readdir } from '../../base/network-fs.js';
+import { readdir } from '../../base/files/network-fs.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
 import { missingOutputs } from '../../girder/transfer/upload-outputs.js';
 import { readExitRecord } from '../../slurm/exit-record.js';

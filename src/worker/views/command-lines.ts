@@ -2,7 +2,7 @@ import type { Task } from '../../celery/messages/task.js';
 import type { Settings } from '../../config/schema.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
 import { submitArguments } from '../../slurm/commands/sbatch.js';
-import { createMessageMask } from '../../base/redact.js';
+import { createMessageMask } from '../../base/text/redact.js';
 import type { PlannedJob } from '../job-request/plan.js';
 import type { Submission } from '../run-state/run.js';
 

@@ -4,7 +4,7 @@ import { sifFileName } from '../../apptainer/image-name.js';
 import type { Apptainer } from '../../apptainer/inspect.js';
 import type { Clock } from '../../base/clock.js';
 import { errorLine } from '../../base/errors.js';
-import { readdir, stat } from '../../base/network-fs.js';
+import { readdir, stat } from '../../base/files/network-fs.js';
 import type { RunStore } from '../run-state/run-store.js';
 import type { ImageDetail, ImageRow, ImagesView } from './live-views.js';
 import { createPolledWatch, type Watch } from './watch.js';

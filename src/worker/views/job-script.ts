@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.js';
-import { createMessageMask } from '../../base/redact.js';
+import { createMessageMask } from '../../base/text/redact.js';
 import type { Executor } from '../executor/executor.js';
 import type { RunStore } from '../run-state/run-store.js';
 import type { JobScript } from './live-views.js';

@@ -5,7 +5,7 @@ import { describeFailure, type CommandRecord } from '../../base/command.js';
 import { createCounter } from '../../base/counter.js';
 import { errorLine } from '../../base/errors.js';
 import { recentProblems, type Log } from '../../base/log.js';
-import { maskText, maskUrl } from '../../base/redact.js';
+import { maskText, maskUrl } from '../../base/text/redact.js';
 import { createRing } from '../../base/ring.js';
 import { programVersion } from '../../base/version.js';
 import type { Broker } from '../../celery/broker.js';

@@ -2,7 +2,7 @@ import { mkdtemp, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeDirectory } from '../../../src/base/make-directory.js';
+import { makeDirectory } from '../../../src/base/files/make-directory.js';
 
 test('creates missing directories with the mode and leaves existing ones alone', async () => {
   const top = await mkdtemp(join(tmpdir(), 'dsa-slurm-dirs-'));

@@ -13,7 +13,7 @@ import {
   rename,
   rm,
   writeFile,
-} from '../../../src/base/network-fs.js';
+} from '../../../src/base/files/network-fs.js';
 
 let dir: string;
 
@@ -74,7 +74,7 @@ test('all accesses to shared files go through the gate', () => {
     'worker/run-state/directories.ts',
     'worker/stages/wait-for-output-files.ts',
     'worker/logs/log-file.ts',
-    'base/make-directory.ts',
+    'base/files/make-directory.ts',
   ];
   const past = files
     .filter((file) => file.endsWith('.ts'))

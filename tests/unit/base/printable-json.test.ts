@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { printableJson } from '../../../src/base/printable-json.js';
+import { printableJson } from '../../../src/base/text/printable-json.js';
 
 test('escapes characters that affect a terminal without changing the meaning', () => {
   const value = { title: 'a\u009B31mred\u202Egnp.exe\u2066', plain: 'é漢🔬' };

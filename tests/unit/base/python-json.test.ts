@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
-import { parsePythonJson } from '../../../src/base/python-json.js';
+import { parsePythonJson } from '../../../src/base/text/python-json.js';
 
 describe('parsePythonJson', () => {
   test('agrees with JSON.parse on every JSON text', () => {

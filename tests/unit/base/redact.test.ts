@@ -6,7 +6,7 @@ import {
   maskAssignment,
   maskText,
   maskUrl,
-} from '../../../src/base/redact.js';
+} from '../../../src/base/text/redact.js';
 
 describe('maskArguments', () => {
   const token = 'aB3'.repeat(21) + 'x';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { replaceFile, writeTemporary } from '../../../src/base/replace-file.js';
+import { replaceFile, writeTemporary } from '../../../src/base/files/replace-file.js';
 
 let dir: string;
 beforeEach(async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createLog } from '../../../src/base/log.js';
-import { openRotatingFile } from '../../../src/base/rotating-file.js';
+import { openRotatingFile } from '../../../src/base/files/rotating-file.js';
 
 function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'dsa-slurm-rotate-'));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { commands, topHelp } from '../../../src/cli/commands.js';
+import { commands, topHelp } from '../../../src/cli/commands/index.js';
 import { runCli } from './support.js';
 
 describe('help', () => {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { Readable, Writable } from 'node:stream';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { commands } from '../../../src/cli/commands.js';
+import { commands } from '../../../src/cli/commands/index.js';
 import { definedCommands } from '../../../src/cli/program.js';
 import { commandsPage, manPages } from '../../../src/cli/reference.js';
 import { textOf } from '../../support/doc-entries.js';

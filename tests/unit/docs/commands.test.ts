@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { Command, CommanderError } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { commands } from '../../../src/cli/commands.js';
+import { commands } from '../../../src/cli/commands/index.js';
 import { catalog, findSetting } from '../../../src/config/index.js';
 import { allChecks } from '../../../src/doctor/checks/index.js';
 import { questions } from '../../../src/wizard/questions/index.js';

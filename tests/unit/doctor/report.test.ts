@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/config/index.js';
 import type { CheckResult } from '../../../src/doctor/check.js';
 import { allChecks, checkById } from '../../../src/doctor/checks/index.js';
-import { iniValue, readIni } from '../../../src/base/ini.js';
+import { iniValue, readIni } from '../../../src/base/text/ini.js';
 import { readRunScript } from '../../../src/doctor/site-files/run-script.js';
 import { docsOf, doctorPage } from '../../../src/doctor/docs.js';
 import { fileSystemOf } from '../../../src/doctor/file-system.js';

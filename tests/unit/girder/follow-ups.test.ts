@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { WholeFloat } from '../../../src/base/python-json.js';
+import { WholeFloat } from '../../../src/base/text/python-json.js';
 import { buildFollowUps, neverStarted, type FollowUps } from '../../../src/girder/canvas/follow-ups.js';
 import { encodeHooks } from '../../../src/girder/canvas/follow-up.js';
 import { fixtureTask } from './fixtures.js';

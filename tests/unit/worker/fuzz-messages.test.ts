@@ -8,7 +8,7 @@ import { readAnalysis } from '../../../src/girder/protocol/read-analysis.js';
 import { readGirderJob } from '../../../src/girder/protocol/read-job.js';
 import { explainMessage } from '../../../src/worker/explain/explain.js';
 import type { Explanation } from '../../../src/worker/explain/explanation.js';
-import { createMessageMask, type JsonValue } from '../../../src/base/redact.js';
+import { createMessageMask, type JsonValue } from '../../../src/base/text/redact.js';
 import { renderExplanation } from '../../../src/worker/explain/render.js';
 import { amount } from '../../support/lengths.js';
 import { someSettings } from '../../support/settings.js';

@@ -1,4 +1,4 @@
-import { shellText } from '../../../base/shell-text.js';
+import { shellText } from '../../../base/text/shell-text.js';
 import type { RunFile } from '../../../worker/run-state/run.js';
 import type { JobDetail, RunDetail } from '../../../worker/views/live-views.js';
 import { usageTexts } from '../../../worker/views/usage-text.js';

@@ -1,4 +1,4 @@
-import { shellText } from '../../../base/shell-text.js';
+import { shellText } from '../../../base/text/shell-text.js';
 import type { CommandLine, WorkerDetail } from '../../../worker/views/live-views.js';
 import { formatAge, formatBytes, formatDateTime, formatCount, pluralize, formatDuration } from '../format.js';
 import { executorName } from '../executor-labels.js';

@@ -4,7 +4,7 @@ import type { Settings } from '../../../config/index.js';
 import { readBrokerUrl } from '../../../celery/amqp/broker-url.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, ok, quoted, skip, warn } from '../../check-result.js';
-import { readIni } from '../../../base/ini.js';
+import { readIni } from '../../../base/text/ini.js';
 import { readCompose } from '../../site-files/compose.js';
 import { readEnv } from '../../site-files/env-file.js';
 import { readSiteFile } from '../../site-files/read-site-file.js';

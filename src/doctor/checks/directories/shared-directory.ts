@@ -1,6 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { systemCode } from '../../../base/errors.js';
-import { makeDirectory } from '../../../base/make-directory.js';
+import { makeDirectory } from '../../../base/files/make-directory.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
 import { freeSpace, lookUpFileSystem, type FileSystem } from '../../file-system.js';
 import { proofOfDirectory, readProbeRecord } from '../../probe/probe-record.js';

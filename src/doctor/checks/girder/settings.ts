@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { maskUrl } from '../../../base/redact.js';
+import { maskUrl } from '../../../base/text/redact.js';
 import { readBrokerUrl } from '../../../celery/amqp/broker-url.js';
 import type { Settings } from '../../../config/index.js';
 import { GirderError } from '../../../girder/api/girder-error.js';

@@ -4,7 +4,7 @@ import { open, readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
 import type { CommandRecord } from '../../../base/command.js';
-import { maskArguments } from '../../../base/redact.js';
+import { maskArguments } from '../../../base/text/redact.js';
 import {
   describeProcess,
   describeSelf,

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 
 import * as z from 'zod';
 
-import { makeDirectory } from '../../../base/make-directory.js';
-import { replaceFile, syncDirectory } from '../../../base/replace-file.js';
+import { makeDirectory } from '../../../base/files/make-directory.js';
+import { replaceFile, syncDirectory } from '../../../base/files/replace-file.js';
 
 /**
  * A local job, as stored in its file in the state directory. Every step is saved before it is taken, so a restarted

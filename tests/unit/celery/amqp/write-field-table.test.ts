@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { WholeFloat } from '../../../../src/base/python-json.js';
+import { WholeFloat } from '../../../../src/base/text/python-json.js';
 import { readFieldTable } from '../../../../src/celery/amqp/read-field-table.js';
 import { writeFieldTable } from '../../../../src/celery/amqp/write-field-table.js';
 

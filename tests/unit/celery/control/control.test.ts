@@ -11,7 +11,7 @@ import type { ControlContext } from '../../../../src/celery/control/control-repl
 import type { ControlTarget, ControlTask } from '../../../../src/celery/control/control-target.js';
 import { createLamportClock } from '../../../../src/celery/control/lamport.js';
 import { fixtureNames, readFixture } from '../deliveries.js';
-import { globMatches } from '../../../../src/base/glob.js';
+import { globMatches } from '../../../../src/base/text/glob.js';
 
 const nodeName = 'celery@worker.example';
 const activeTask: ControlTask = {

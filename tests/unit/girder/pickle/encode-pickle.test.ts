@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../../src/base/errors.js';
-import { parseExactJson, writePythonJson } from '../../../../src/base/python-json.js';
+import { parseExactJson, writePythonJson } from '../../../../src/base/text/python-json.js';
 import { encodePickle } from '../../../../src/girder/pickle/encode-pickle.js';
 import { dumpMessage } from '../../../../src/girder/pickle/decoder-dump.js';
 import { decodePickle } from '../../../../src/girder/pickle/jsonpickle.js';

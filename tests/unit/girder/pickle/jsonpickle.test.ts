@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../../src/base/errors.js';
-import { parsePythonJson } from '../../../../src/base/python-json.js';
+import { parsePythonJson } from '../../../../src/base/text/python-json.js';
 import { dumpMessage } from '../../../../src/girder/pickle/decoder-dump.js';
 import { decodePickle } from '../../../../src/girder/pickle/jsonpickle.js';
 import { attribute, isInstance, type Pickled } from '../../../../src/girder/pickle/pickled.js';

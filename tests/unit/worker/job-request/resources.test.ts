@@ -12,7 +12,7 @@ import {
   originText,
   type ResourceNeeds,
 } from '../../../../src/worker/job-request/resources.js';
-import { globMatches } from '../../../../src/base/glob.js';
+import { globMatches } from '../../../../src/base/text/glob.js';
 import { matchingRule } from '../../../../src/worker/job-request/rules.js';
 import { someSettings } from '../../../support/settings.js';
 

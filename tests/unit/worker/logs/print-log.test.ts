@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { systemClock, type Clock } from '../../../../src/base/clock.js';
-import { openRotatingFile } from '../../../../src/base/rotating-file.js';
+import { openRotatingFile } from '../../../../src/base/files/rotating-file.js';
 import { printLog } from '../../../../src/worker/logs/print-log.js';
 
 let dir: string;

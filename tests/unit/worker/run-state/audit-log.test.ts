@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 
 import type { CommandResult } from '../../../../src/base/command.js';
 import { silentLog } from '../../../../src/base/log.js';
-import { maskArguments } from '../../../../src/base/redact.js';
+import { maskArguments } from '../../../../src/base/text/redact.js';
 import { isQuestion, openAuditLog, type AuditLog } from '../../../../src/worker/run-state/audit-log.js';
 
 let dir: string;

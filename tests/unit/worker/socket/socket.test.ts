@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { createLog } from '../../../../src/base/log.js';
-import { makeDirectory } from '../../../../src/base/make-directory.js';
+import { makeDirectory } from '../../../../src/base/files/make-directory.js';
 import type { JobsView, LogTail, RunView } from '../../../../src/worker/views/handle.js';
 import { readAddress, writeAddress, type Address } from '../../../../src/worker/socket/address.js';
 import { connectWorker, findWorker } from '../../../../src/worker/socket/connect.js';

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
-import { systemClock } from '../base/clock.js';
-import { DsaSlurmError } from '../base/errors.js';
-import { silentLog } from '../base/log.js';
-import type { Settings } from '../config/index.js';
-import { addExamples, printLine, type CliContext } from './context.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
-import { untilSignal } from './signals.js';
+import { systemClock } from '../../base/clock.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import { silentLog } from '../../base/log.js';
+import type { Settings } from '../../config/index.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
+import { untilSignal } from '../signals.js';
 
 /** `dsa-slurm logs`: the log of a run's job, or of the worker. */
 export function define(command: Command, context: CliContext): void {
@@ -27,7 +27,7 @@ export function define(command: Command, context: CliContext): void {
     const { follow, lines = 100 } = command.opts<{ follow: boolean; lines?: number }>();
     const { settings, profile } = await settingsFor(command, context);
     context.exitCode = await untilSignal(async (signal) => {
-      const { printLog } = await import('../worker/logs/print-log.js');
+      const { printLog } = await import('../../worker/logs/print-log.js');
       const path = word === undefined ? ownLog(settings) : await runLog(word, settings, signal);
       if (path === null) return readJournal(profile, { follow, lines }, context, signal);
       const write = (text: string): void => void context.stdout.write(text);
@@ -36,7 +36,7 @@ export function define(command: Command, context: CliContext): void {
     });
 
     async function runLog(run: string, settings: Settings, signal: AbortSignal): Promise<string> {
-      const { findRunLog, openRuns } = await import('../worker/runs/index.js');
+      const { findRunLog, openRuns } = await import('../../worker/runs/index.js');
       const runs = await openRuns({ settings, env: context.env, clock: systemClock, log: silentLog() });
       const onWait = (text: string): void => printLine(context.stderr, `dsa-slurm: ${text}`);
       try {
@@ -64,7 +64,7 @@ async function readJournal(
   { env }: CliContext,
   signal: AbortSignal,
 ): Promise<number> {
-  const { unitName } = await import('../config/index.js');
+  const { unitName } = await import('../../config/index.js');
   const args = [
     '--user',
     '-u',

@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { systemClock } from '../base/clock.js';
-import { DsaSlurmError, errorLine } from '../base/errors.js';
-import { printableJson } from '../base/printable-json.js';
-import { addExamples, printLine, type CliContext } from './context.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
-import { untilSignal } from './signals.js';
+import { systemClock } from '../../base/clock.js';
+import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
+import { untilSignal } from '../signals.js';
 
 /** `dsa-slurm support-bundle`: one file for somebody who helps. */
 export function define(command: Command, context: CliContext): void {
@@ -41,8 +41,8 @@ export function define(command: Command, context: CliContext): void {
     }
     const loaded = await settingsFor(command, context);
     const { profile } = loaded;
-    const { gatherSupportFiles } = await import('../doctor/support/gather.js');
-    const { packFiles } = await import('../doctor/support/tar.js');
+    const { gatherSupportFiles } = await import('../../doctor/support/gather.js');
+    const { packFiles } = await import('../../doctor/support/tar.js');
     const report = flags.doctor === false ? null : await examine(loaded, context);
     const files = await gatherSupportFiles({ profile, loaded, env, doctor: report });
     const now = systemClock.now();
@@ -86,7 +86,7 @@ async function examine(
   { env }: CliContext,
 ): Promise<unknown> {
   try {
-    const doctor = await import('../doctor/index.js');
+    const doctor = await import('../../doctor/index.js');
     const { checks, catalog } = doctor.selectChecks(doctor.allChecks, { only: [], skip: [] });
     const { configuration } = doctor.loadForDoctor({ profile, env, flags: {} });
     const runContext = doctor.createRunContext({

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
-import { systemClock } from '../base/clock.js';
-import { DsaSlurmError } from '../base/errors.js';
-import { packageFile } from '../base/package-file.js';
-import { printableJson } from '../base/printable-json.js';
-import { addExamples, printLine, type CliContext, type GlobalFlags } from './context.js';
+import { systemClock } from '../../base/clock.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import { packageFile } from '../../base/package-file.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import { addExamples, printLine, type CliContext, type GlobalFlags } from '../context.js';
 import { addAnswerFlags, givenAnswers, type AnswerFlags } from './init.js';
-import { exitCodes } from './exit.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
-import { untilSignal } from './signals.js';
+import { exitCodes } from '../exit.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
+import { untilSignal } from '../signals.js';
 
 /** `dsa-slurm migrate`: from the Python worker to this one, and back. */
 export function define(command: Command, context: CliContext): void {
@@ -55,7 +55,7 @@ function defineFrom(command: Command, context: CliContext): void {
   command.action(async (from: string) => {
     const flags = command.optsWithGlobals<FromFlags>();
     const { env, stdin, stdout, stderr } = context;
-    const { migrate } = await import('../wizard/migrate/migrate.js');
+    const { migrate } = await import('../../wizard/migrate/migrate.js');
     context.exitCode = await untilSignal(async (signal) =>
       migrate({
         profile: flags.profile,
@@ -94,9 +94,9 @@ function defineStatus(command: Command, context: CliContext): void {
   command.action(async () => {
     const { json } = command.opts<{ json: boolean }>();
     const { settings, profile } = await settingsFor(command, context);
-    const { readMigrationStatus } = await import('../wizard/migrate/drain.js');
-    const { readRecord } = await import('../wizard/migrate/record.js');
-    const { statusText } = await import('../wizard/migrate/render-status.js');
+    const { readMigrationStatus } = await import('../../wizard/migrate/drain.js');
+    const { readRecord } = await import('../../wizard/migrate/record.js');
+    const { statusText } = await import('../../wizard/migrate/render-status.js');
     const { broker } = settings;
     const record = await readRecord(context.env, profile);
     const state = await untilSignal(async (signal) =>
@@ -136,9 +136,9 @@ function defineDrain(command: Command, context: CliContext): void {
     const { wait, json } = command.opts<{ wait: boolean; json: boolean }>();
     const { settings, profile } = await settingsFor(command, context);
     const { env, stdout, stderr } = context;
-    const { drainPythonWorkers } = await import('../wizard/migrate/drain.js');
-    const { emptyRecord, readRecord, writeRecord } = await import('../wizard/migrate/record.js');
-    const { lostText, progressText } = await import('../wizard/migrate/render-status.js');
+    const { drainPythonWorkers } = await import('../../wizard/migrate/drain.js');
+    const { emptyRecord, readRecord, writeRecord } = await import('../../wizard/migrate/record.js');
+    const { lostText, progressText } = await import('../../wizard/migrate/render-status.js');
     const record = (await readRecord(env, profile)) ?? emptyRecord;
     let shown = '';
     const result = await untilSignal(async (signal) =>
@@ -203,7 +203,7 @@ function defineUndo(command: Command, context: CliContext): void {
     if (!yes && (json || stdin.isTTY !== true || stdout.isTTY !== true)) {
       throw new DsaSlurmError('usage', 'migrate undo needs a terminal to ask.', { next: 'Use --yes.' });
     }
-    const { undoMigration, undoText } = await import('../wizard/migrate/undo.js');
+    const { undoMigration, undoText } = await import('../../wizard/migrate/undo.js');
     const undone = await untilSignal(async (signal) =>
       undoMigration({
         broker: { broker: settings.broker, clock: systemClock, signal },

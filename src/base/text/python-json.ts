@@ -1,4 +1,4 @@
-import { DsaSlurmError } from './errors.js';
+import { DsaSlurmError } from '../errors.js';
 
 /** A value returned by {@link parsePythonJson}. A `bigint` is an integer beyond the safe range of numbers. */
 export type PythonJson =

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { addExamples, type CliContext } from './context.js';
-import { untilSignal } from './signals.js';
+import { addExamples, type CliContext } from '../context.js';
+import { untilSignal } from '../signals.js';
 
 interface SandboxFlags {
   dir?: string;
@@ -29,7 +29,7 @@ export function define(command: Command, context: CliContext): void {
   command.action(async () => {
     const { dir, keep, count, girder, console, json } = command.opts<SandboxFlags>();
     const { env, stdout, stderr, stdin } = context;
-    const { runSandbox } = await import('../sandbox/index.js');
+    const { runSandbox } = await import('../../sandbox/index.js');
     context.exitCode = await untilSignal((signal, onLent) =>
       runSandbox({
         ...(dir === undefined ? {} : { dir }),

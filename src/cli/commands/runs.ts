@@ -1,15 +1,15 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { systemClock } from '../base/clock.js';
-import { isJobId } from '../slurm/commands/values.js';
-import { printableJson } from '../base/printable-json.js';
-import { DsaSlurmError } from '../base/errors.js';
-import { silentLog } from '../base/log.js';
-import type { CommandAnswer } from '../worker/views/handle.js';
-import type { RunFilter, Runs, RunsAction, RunsView } from '../worker/runs/index.js';
-import { outcomes, stages } from '../worker/run-state/run.js';
-import { addExamples, collect, outputStyle, printLine, type CliContext } from './context.js';
-import { exitCodes } from './exit.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
+import { systemClock } from '../../base/clock.js';
+import { isJobId } from '../../slurm/commands/values.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import { silentLog } from '../../base/log.js';
+import type { CommandAnswer } from '../../worker/views/handle.js';
+import type { RunFilter, Runs, RunsAction, RunsView } from '../../worker/runs/index.js';
+import { outcomes, stages } from '../../worker/run-state/run.js';
+import { addExamples, collect, outputStyle, printLine, type CliContext } from '../context.js';
+import { exitCodes } from '../exit.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
 
 const endings = [
   '',
@@ -81,7 +81,7 @@ function addFilters(command: Command): void {
 }
 
 async function filterOf(command: Command): Promise<RunFilter> {
-  const { readSince } = await import('../worker/runs/index.js');
+  const { readSince } = await import('../../worker/runs/index.js');
   const { stage, outcome, user, image, since: text, limit } = command.opts<FilterFlags>();
   const since = text === undefined ? undefined : readSince(text, Date.now());
   if (since === null) {
@@ -115,7 +115,7 @@ function defineList(command: Command, context: CliContext): void {
     const filter = await filterOf(command);
     await withRuns(command, context, async ({ view: look }) => {
       const view = await look({ asksSlurm: true });
-      const { renderRuns, renderSource, selectRuns } = await import('../worker/runs/index.js');
+      const { renderRuns, renderSource, selectRuns } = await import('../../worker/runs/index.js');
       const runs = selectRuns(view.runs, filter);
       if (command.opts<{ json: boolean }>().json) {
         const { source, worker, damagedLines, orphans, orphansUnknown } = view;
@@ -146,7 +146,7 @@ function defineShow(command: Command, context: CliContext): void {
   command.action(async (word: string) => {
     await withRuns(command, context, async (runs) => {
       const view = await runs.view();
-      const { findRun, renderRun } = await import('../worker/runs/index.js');
+      const { findRun, renderRun } = await import('../../worker/runs/index.js');
       const found = findRun(view.runs, word);
       const detail = found === null ? null : await view.detail(found.id);
       if (detail === null) throw unknownRun(word);
@@ -192,7 +192,7 @@ function defineAction(
     }
     await withRuns(command, context, async (runs) => {
       const view = await runs.view();
-      const { findRun, selectRuns } = await import('../worker/runs/index.js');
+      const { findRun, selectRuns } = await import('../../worker/runs/index.js');
       const targets: { runs: string[]; jobs: string[] } = { runs: [], jobs: [] };
       if (isFiltered) targets.runs = selectRuns(view.runs.filter(isFit), filter).map(({ id }) => id);
       for (const word of words) {
@@ -255,7 +255,7 @@ async function withRuns(
   work: (runs: Runs) => Promise<void>,
 ): Promise<void> {
   const { settings } = await settingsFor(command, context);
-  const { openRuns } = await import('../worker/runs/index.js');
+  const { openRuns } = await import('../../worker/runs/index.js');
   const runs = await openRuns({ settings, env: context.env, clock: systemClock, log: silentLog() });
   try {
     await work(runs);

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 
-import { systemClock } from '../base/clock.js';
-import { silentLog } from '../base/log.js';
-import { printableJson } from '../base/printable-json.js';
-import type { Batch, JournalBatches } from '../worker/batches/index.js';
-import { addExamples, printLine, type CliContext } from './context.js';
-import { exitCodes } from './exit.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
+import { systemClock } from '../../base/clock.js';
+import { silentLog } from '../../base/log.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import type { Batch, JournalBatches } from '../../worker/batches/index.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { exitCodes } from '../exit.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
 
 const endings = [
   '',
@@ -53,7 +53,7 @@ function defineList(command: Command, context: CliContext): void {
       printLine(context.stdout, printableJson({ inferred: true, damagedLines, batches }, 2));
       return;
     }
-    const { renderBatches, renderBatchSource } = await import('../worker/batches/index.js');
+    const { renderBatches, renderBatchSource } = await import('../../worker/batches/index.js');
     if (batches.length > 0) context.stdout.write(renderBatches(batches, Date.now()));
     context.stderr.write(renderBatchSource(batches.length, damagedLines));
   });
@@ -68,7 +68,7 @@ function defineShow(command: Command, context: CliContext): void {
   addExamples(command, [['dsa-slurm batches show 1f0c27', 'one batch']]);
   command.addHelpText('after', endings);
   command.action(async (word: string) => {
-    const { findBatch, renderBatch } = await import('../worker/batches/index.js');
+    const { findBatch, renderBatch } = await import('../../worker/batches/index.js');
     const batch = findBatch((await read(command, context)).batches, word);
     if (command.opts<JsonFlag>().json)
       printLine(context.stdout, printableJson({ inferred: true, ...batch }, 2));
@@ -86,7 +86,7 @@ function defineFailures(command: Command, context: CliContext): void {
   addExamples(command, [['dsa-slurm batches failures 1f0c27 --csv > failures.csv', 'into a file']]);
   command.addHelpText('after', endings);
   command.action(async (word: string) => {
-    const { failedRuns, failuresCsv, findBatch } = await import('../worker/batches/index.js');
+    const { failedRuns, failuresCsv, findBatch } = await import('../../worker/batches/index.js');
     const { batches, runs } = await read(command, context);
     const failed = failedRuns(findBatch(batches, word), runs);
     if (command.opts<JsonFlag>().json) printLine(context.stdout, printableJson(failed, 2));
@@ -112,8 +112,8 @@ function defineAction(command: Command, context: CliContext, { does, targets, no
   command.addHelpText('after', endings);
   command.action(async (word: string) => {
     const [{ findBatch }, { openRuns }] = await Promise.all([
-      import('../worker/batches/index.js'),
-      import('../worker/runs/index.js'),
+      import('../../worker/batches/index.js'),
+      import('../../worker/runs/index.js'),
     ]);
     const { settings } = await settingsFor(command, context);
     const asked = targets(findBatch((await read(command, context)).batches, word));
@@ -135,6 +135,6 @@ function defineAction(command: Command, context: CliContext, { does, targets, no
 
 async function read(command: Command, context: CliContext): Promise<JournalBatches> {
   const { settings } = await settingsFor(command, context);
-  const { readBatches } = await import('../worker/batches/index.js');
+  const { readBatches } = await import('../../worker/batches/index.js');
   return readBatches(settings.dirs.state, systemClock);
 }

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { cellWidth, wrapCells } from '../base/cells.js';
-import { DsaSlurmError } from '../base/errors.js';
-import { printableJson } from '../base/printable-json.js';
-import type { Origin, Setting } from '../config/index.js';
+import { cellWidth, wrapCells } from '../../base/text/cells.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import type { Origin, Setting } from '../../config/index.js';
 import { defineExplain } from './config-explain.js';
 import {
   addExamples,
@@ -13,8 +13,8 @@ import {
   type CliContext,
   type GlobalFlags,
   type OutputStyle,
-} from './context.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
+} from '../context.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
 
 export function define(command: Command, context: CliContext): void {
   addExamples(command, [
@@ -46,7 +46,7 @@ function defineShow(command: Command, context: CliContext): void {
   ]);
   command.action(async () => {
     const { all, json } = command.opts<{ all: boolean; json: boolean }>();
-    const { catalog, formatOrigin, formatValue, maskedValue } = await import('../config/index.js');
+    const { catalog, formatOrigin, formatValue, maskedValue } = await import('../../config/index.js');
     const { profile, settings, origins, path } = await settingsFor(command, context);
     const originOf = ({ key }: Setting): Origin => origins[key] ?? { source: 'default' };
     if (json) {
@@ -133,7 +133,7 @@ function defineGet(command: Command, context: CliContext): void {
     ['dsa-slurm config get broker.queues --json', 'for a script'],
   ]);
   command.action(async (key: string) => {
-    const { maskedValue, formatValue } = await import('../config/index.js');
+    const { maskedValue, formatValue } = await import('../../config/index.js');
     const setting = await knownSetting(key);
     const { settings, origins } = await settingsFor(command, context);
     const value = maskedValue(setting, valueOf(settings, setting));
@@ -162,7 +162,7 @@ function defineSet(command: Command, context: CliContext): void {
       throw new DsaSlurmError('usage', `Give either a value for ${key}, or --default.`);
     }
     const { configDirectory, parseValue, saveSettings, maskedValue, formatValue } =
-      await import('../config/index.js');
+      await import('../../config/index.js');
     const setting = await knownSetting(key);
     const text = given === '-' ? (await readAll(context.stdin)).trim() : given;
     const value = text === undefined ? undefined : parseValue(setting, text);
@@ -205,7 +205,7 @@ function definePath(command: Command, context: CliContext): void {
     ['"$EDITOR" "$(dsa-slurm --profile lab config path)"', 'edit the profile "lab"'],
   ]);
   command.action(async () => {
-    const { configDirectory, profilePath } = await import('../config/paths.js');
+    const { configDirectory, profilePath } = await import('../../config/paths.js');
     const { profile } = command.optsWithGlobals<GlobalFlags>();
     printLine(context.stdout, profilePath(configDirectory(context.env), profile));
   });
@@ -217,13 +217,13 @@ function defineSchema(command: Command, context: CliContext): void {
     ['dsa-slurm config schema > config.schema.json', 'to refer to in "$schema" of a profile'],
   ]);
   command.action(async () => {
-    const { profileJsonSchema } = await import('../config/docs.js');
+    const { profileJsonSchema } = await import('../../config/docs.js');
     printLine(context.stdout, printableJson(profileJsonSchema(), 2));
   });
 }
 
 async function knownSetting(key: string): Promise<Setting> {
-  const { findSetting, unknownSetting } = await import('../config/index.js');
+  const { findSetting, unknownSetting } = await import('../../config/index.js');
   const setting = findSetting(key);
   if (setting === undefined) {
     const { message, fix } = unknownSetting(key, 'command line');

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { DsaSlurmError, errorLine } from '../base/errors.js';
-import { packageFile } from '../base/package-file.js';
-import type { PresetSources } from '../wizard/flow/preset-answers.js';
-import { questions } from '../wizard/questions/index.js';
-import { collectPair, readAll, addExamples, type CliContext, type GlobalFlags } from './context.js';
-import { untilSignal } from './signals.js';
+import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import { packageFile } from '../../base/package-file.js';
+import type { PresetSources } from '../../wizard/flow/preset-answers.js';
+import { questions } from '../../wizard/questions/index.js';
+import { collectPair, readAll, addExamples, type CliContext, type GlobalFlags } from '../context.js';
+import { untilSignal } from '../signals.js';
 
 interface InitFlags extends AnswerFlags {
   from?: string;
@@ -50,7 +50,7 @@ export function define(command: Command, context: CliContext): void {
   command.action(async () => {
     const flags = command.optsWithGlobals<GlobalFlags & InitFlags>();
     const { env, stdin, stdout, stderr } = context;
-    const { runInit } = await import('../wizard/run-init.js');
+    const { runInit } = await import('../../wizard/run-init.js');
     context.exitCode = await untilSignal(async (signal) =>
       runInit({
         profile: flags.profile,

@@ -1,13 +1,13 @@
 import { access } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { InvalidArgumentError, type Command } from 'commander';
-import { DsaSlurmError } from '../base/errors.js';
-import { printableJson } from '../base/printable-json.js';
-import type { CheckResult, Repair, RunContext, Summary } from '../doctor/index.js';
-import { addExamples, outputStyle, printLine, type CliContext, type GlobalFlags } from './context.js';
-import { exitCodes } from './exit.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
-import { untilSignal } from './signals.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import type { CheckResult, Repair, RunContext, Summary } from '../../doctor/index.js';
+import { addExamples, outputStyle, printLine, type CliContext, type GlobalFlags } from '../context.js';
+import { exitCodes } from '../exit.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
+import { untilSignal } from '../signals.js';
 
 interface DoctorFlags {
   only: string[];
@@ -61,7 +61,7 @@ export function define(command: Command, context: CliContext): void {
 }
 
 async function listChecks({ stdout }: CliContext, { only, skip, json }: DoctorFlags): Promise<void> {
-  const { allChecks, selectChecks } = await import('../doctor/index.js');
+  const { allChecks, selectChecks } = await import('../../doctor/index.js');
   const { checks } = selectChecks(allChecks, { only, skip });
   if (json) {
     const list = checks.map(({ id, group, title, needs = [], deep = false }) => ({
@@ -99,7 +99,7 @@ async function examine(
       next: 'Add --yes to apply all fixes.',
     });
   }
-  const doctor = await import('../doctor/index.js');
+  const doctor = await import('../../doctor/index.js');
   const { checks, catalog } = doctor.selectChecks(doctor.allChecks, flags);
   const runContext = await contextFor(command, context, flags);
   const path = runContext.configuration?.path ?? null;
@@ -181,8 +181,8 @@ function interrupted(results: readonly CheckResult[]): number {
 }
 
 async function contextFor(command: Command, context: CliContext, flags: DoctorFlags): Promise<RunContext> {
-  const { ConfigError } = await import('../config/index.js');
-  const { createRunContext, loadForDoctor } = await import('../doctor/index.js');
+  const { ConfigError } = await import('../../config/index.js');
+  const { createRunContext, loadForDoctor } = await import('../../doctor/index.js');
   const { profile } = command.optsWithGlobals<GlobalFlags>();
   const { env } = context;
   try {
@@ -209,7 +209,7 @@ async function fix(
   repairs: readonly Repair[],
   signal: AbortSignal,
 ) {
-  const { applyRepairs } = await import('../doctor/apply-fixes.js');
+  const { applyRepairs } = await import('../../doctor/apply-fixes.js');
   const out = json ? context.stderr : context.stdout;
   if (repairs.length === 0) printLine(out, '\nThere is nothing that --fix can change.');
   else printLine(out, `\n${repairs.map(({ what }) => `  ${what}`).join('\n')}\n`);
@@ -217,7 +217,7 @@ async function fix(
     say: (line) => printLine(out, line),
     async confirm(what) {
       if (yes) return true;
-      const { createPrompter } = await import('../wizard/flow/prompts.js');
+      const { createPrompter } = await import('../../wizard/flow/prompts.js');
       const prompter = createPrompter({ input: context.stdin, output: context.stdout, signal });
       return (
         (await prompter.confirm(what, false, '  y makes this change; the problem above says why.')) === true

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { DsaSlurmError, systemCode } from '../base/errors.js';
-import { printableJson } from '../base/printable-json.js';
-import { readAll, addExamples, printLine, type CliContext } from './context.js';
-import { exitCodes } from './exit.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
+import { DsaSlurmError, systemCode } from '../../base/errors.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import { readAll, addExamples, printLine, type CliContext } from '../context.js';
+import { exitCodes } from '../exit.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
 
 export function define(command: Command, context: CliContext): void {
   command
@@ -35,7 +35,7 @@ export function define(command: Command, context: CliContext): void {
     const { json, showSecrets } = command.opts<{ json: boolean; showSecrets: boolean }>();
     const text = await read(file, context);
     const { settings } = await settingsFor(command, context);
-    const { explainFile, renderExplanation } = await import('../worker/explain/index.js');
+    const { explainFile, renderExplanation } = await import('../../worker/explain/index.js');
     const explanation = await explainFile(text, {
       settings,
       env: context.env,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { addExamples, type CliContext } from './context.js';
-import { addSettingsFlags, settingsFor } from './settings-flags.js';
-import { untilSignal } from './signals.js';
+import { addExamples, type CliContext } from '../context.js';
+import { addSettingsFlags, settingsFor } from '../settings-flags.js';
+import { untilSignal } from '../signals.js';
 
 export function define(command: Command, context: CliContext): void {
   addSettingsFlags(command);
@@ -20,9 +20,9 @@ export function define(command: Command, context: CliContext): void {
   ]);
   command.action(async () => {
     const { profile, settings } = await settingsFor(command, context);
-    const { openLog } = await import('./open-log.js');
+    const { openLog } = await import('../open-log.js');
     const log = await openLog(settings.log, settings.log.file ?? 2, context.env);
-    const { runWorkerService } = await import('../worker/service.js');
+    const { runWorkerService } = await import('../../worker/service.js');
     context.exitCode = await untilSignal((signal) =>
       runWorkerService({
         profile,

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { coerceError, DsaSlurmError, systemCode } from './errors.js';
+import { coerceError, DsaSlurmError, systemCode } from '../errors.js';
 
 /** A bundle of all public CAs has about 200 KB. */
 const maxBytes = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 
-import { systemCode } from './errors.js';
+import { systemCode } from '../errors.js';
 import { mkdir, stat } from './network-fs.js';
 
 /**

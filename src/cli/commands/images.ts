@@ -1,13 +1,13 @@
 import { Option, type Command } from 'commander';
-import { systemClock } from '../base/clock.js';
-import { printableJson } from '../base/printable-json.js';
-import { DsaSlurmError, errorLine } from '../base/errors.js';
-import { silentLog } from '../base/log.js';
-import type { Images, PulledImage } from '../worker/images/open-images.js';
-import { addExamples, printLine, type CliContext } from './context.js';
-import { exitCodes } from './exit.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
-import { untilSignal } from './signals.js';
+import { systemClock } from '../../base/clock.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import { silentLog } from '../../base/log.js';
+import type { Images, PulledImage } from '../../worker/images/open-images.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { exitCodes } from '../exit.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
+import { untilSignal } from '../signals.js';
 
 const endings = [
   '',
@@ -55,7 +55,7 @@ function defineList(command: Command, context: CliContext): void {
       }));
       return printJson(context, { directory: images.directory, images: rows });
     }
-    const { renderImages, size } = await import('../worker/images/render.js');
+    const { renderImages, size } = await import('../../worker/images/render.js');
     context.stdout.write(renderImages(listed));
     const total = size(listed.reduce((sum, { bytes }) => sum + bytes, 0));
     printLine(context.stderr, `${listed.length} images in ${images.directory}, ${total}.`);
@@ -79,7 +79,7 @@ function defineInspect(command: Command, context: CliContext): void {
       const { facts, ...file } = inspected;
       return printJson(context, { ...file, ...facts });
     }
-    const { renderFacts } = await import('../worker/images/render.js');
+    const { renderFacts } = await import('../../worker/images/render.js');
     context.stdout.write(renderFacts(inspected));
   });
 }
@@ -243,7 +243,7 @@ function defineRemove(command: Command, context: CliContext): void {
     const images = await imagesFor(command, context);
     const found = await images.checkRemovable(names);
     if (!yes) {
-      const { size } = await import('../worker/images/render.js');
+      const { size } = await import('../../worker/images/render.js');
       for (const { file, bytes } of found) printLine(stdout, `  ${file}  ${size(bytes)}`);
       const { confirm } = await import('@inquirer/prompts');
       const question = `Remove ${found.length === 1 ? 'this file' : `these ${found.length} files`} from ${images.directory}?`;
@@ -262,7 +262,7 @@ function defineRemove(command: Command, context: CliContext): void {
 
 async function imagesFor(command: Command, context: CliContext, pullOn?: 'host' | 'slurm'): Promise<Images> {
   const { settings } = await settingsFor(command, context);
-  const { openImages } = await import('../worker/images/open-images.js');
+  const { openImages } = await import('../../worker/images/open-images.js');
   const { apptainer } = settings;
   const chosen = pullOn === undefined ? settings : { ...settings, apptainer: { ...apptainer, pullOn } };
   return openImages({ settings: chosen, env: context.env, clock: systemClock, log: silentLog() });

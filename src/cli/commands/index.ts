@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CliContext } from './context.js';
+import type { CliContext } from '../context.js';
 
 /** A command whose module is loaded only when it is used. */
 interface CommandEntry {
@@ -93,7 +93,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'completion',
     summary: 'print the completion script of a shell',
-    load: () => import('./completion/index.js'),
+    load: () => import('../completion/index.js'),
   },
 ];
 

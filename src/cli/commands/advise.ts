@@ -1,10 +1,10 @@
 import { InvalidArgumentError, type Command } from 'commander';
 
-import { systemClock } from '../base/clock.js';
-import { printableJson } from '../base/printable-json.js';
-import { addExamples, printLine, type CliContext } from './context.js';
-import { exitCodes } from './exit.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
+import { systemClock } from '../../base/clock.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { exitCodes } from '../exit.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
 
 /** Below this, a percentile is a guess. */
 const minRuns = 20;
@@ -29,7 +29,7 @@ export function define(command: Command, context: CliContext): void {
   );
   command.action(async () => {
     const { settings } = await settingsFor(command, context);
-    const { adviseResources, readBatches, renderAdvice } = await import('../worker/batches/index.js');
+    const { adviseResources, readBatches, renderAdvice } = await import('../../worker/batches/index.js');
     const { runs } = await readBatches(settings.dirs.state, systemClock);
     const flags = command.opts<{ minRuns: number; json: boolean }>();
     const { rules } = settings.slurm;

@@ -4,8 +4,8 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { systemCode } from './errors.js';
-import { createGate } from './concurrency-gate.js';
+import { systemCode } from '../errors.js';
+import { createGate } from '../concurrency-gate.js';
 
 /**
  * Replacements for functions of `node:fs/promises`, for shared files: those on network file systems, such as the directories

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { createRunner } from '../base/command.js';
-import { DsaSlurmError } from '../base/errors.js';
-import { printableJson } from '../base/printable-json.js';
-import { addExamples, printLine, type CliContext } from './context.js';
-import { exitCodes } from './exit.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
+import { createRunner } from '../../base/command.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { exitCodes } from '../exit.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
 
 /** `dsa-slurm upgrade --check`: whether the installed version can replace the running worker. */
 export function define(command: Command, context: CliContext): void {
@@ -34,7 +34,7 @@ export function define(command: Command, context: CliContext): void {
       });
     }
     const { settings, profile } = await settingsFor(command, context);
-    const { checkUpgrade } = await import('../worker/upgrade/check-upgrade.js');
+    const { checkUpgrade } = await import('../../worker/upgrade/check-upgrade.js');
     const { env, version, stdout } = context;
     const found = await checkUpgrade({
       profile,
@@ -46,7 +46,7 @@ export function define(command: Command, context: CliContext): void {
     if (json) {
       printLine(stdout, printableJson(found, 2));
     } else {
-      const { renderUpgrade } = await import('../worker/upgrade/render-upgrade.js');
+      const { renderUpgrade } = await import('../../worker/upgrade/render-upgrade.js');
       printLine(stdout, renderUpgrade(found));
     }
     context.exitCode = found.restart.safe ? exitCodes.ok : exitCodes.failure;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { addExamples, printLine, type CliContext } from './context.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
-import { printableJson } from '../base/printable-json.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
+import { printableJson } from '../../base/text/printable-json.js';
 
 /** `dsa-slurm config explain`: the resources and command lines of an image under the current settings. */
 export function defineExplain(command: Command, context: CliContext): void {
@@ -22,7 +22,7 @@ export function defineExplain(command: Command, context: CliContext): void {
   command.action(async (image: string, cli: string | undefined) => {
     const { gpu, json } = command.opts<{ gpu: boolean; json: boolean }>();
     const { settings } = await settingsFor(command, context);
-    const { explainImageHere, renderImageExplanation } = await import('../worker/explain/index.js');
+    const { explainImageHere, renderImageExplanation } = await import('../../worker/explain/index.js');
     const explanation = await explainImageHere({ image, cli: cli ?? '', gpu, settings, env: context.env });
     printLine(context.stdout, json ? printableJson(explanation, 2) : renderImageExplanation(explanation));
   });

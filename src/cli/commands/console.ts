@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { DsaSlurmError } from '../base/errors.js';
-import type { LoadedSettings } from '../config/load.js';
-import type { DetachedWorker } from '../worker/open/detach-worker.js';
-import type { DoctorPort } from '../console/state/doctor-state.js';
-import { addExamples, printLine, type CliContext } from './context.js';
-import { addSettingsFlags, settingsArguments, settingsFor } from './settings-flags.js';
-import { untilSignal } from './signals.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import type { LoadedSettings } from '../../config/load.js';
+import type { DetachedWorker } from '../../worker/open/detach-worker.js';
+import type { DoctorPort } from '../../console/state/doctor-state.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { addSettingsFlags, settingsArguments, settingsFor } from '../settings-flags.js';
+import { untilSignal } from '../signals.js';
 
 interface ConsoleFlags {
   readOnly: boolean;
@@ -32,25 +32,25 @@ export function define(command: Command, context: CliContext): void {
     ],
   ]);
   command.action(async () => {
-    const { requireTerminal } = await import('../console/terminal/require-terminal.js');
+    const { requireTerminal } = await import('../../console/terminal/require-terminal.js');
     const { createPreferencesWriter: createRememberer, readPreferences } =
-      await import('../console/data/preferences-file.js');
+      await import('../../console/data/preferences-file.js');
     requireTerminal(context.stdin, context.stdout);
     const { readOnly, worker: embed, yes } = command.opts<ConsoleFlags>();
     const loaded = await settingsFor(command, context);
     const { profile, settings } = loaded;
-    const { openLog } = await import('./open-log.js');
+    const { openLog } = await import('../open-log.js');
     // the console owns the terminal: the log must not be written to it
     const log = await openLog(
       settings.log,
       settings.log.file ?? join(settings.dirs.state, 'console.log'),
       context.env,
     );
-    const { openWorker: attachOrEmbed } = await import('../worker/open/open-worker.js');
+    const { openWorker: attachOrEmbed } = await import('../../worker/open/open-worker.js');
     const preferences = await readPreferences(settings.dirs.state);
     const remember = createRememberer(settings.dirs.state, log);
     const detach = async (): Promise<DetachedWorker> => {
-      const { detachWorker } = await import('../worker/open/detach-worker.js');
+      const { detachWorker } = await import('../../worker/open/detach-worker.js');
       return detachWorker({ profile, settings, flags: settingsArguments(command), env: context.env });
     };
     const startService = async (): Promise<string> => {
@@ -67,7 +67,7 @@ export function define(command: Command, context: CliContext): void {
         readOnly,
         whenNoneRuns: async () => (embed || yes ? 'inside' : askForWorker(loaded, context, startService)),
       }),
-      import('../console/index.js'),
+      import('../../console/index.js'),
     ]);
     const show = async (...ends: AbortSignal[]): ReturnType<typeof runConsole> =>
       untilSignal(async (signal, lend) =>
@@ -115,7 +115,7 @@ export function define(command: Command, context: CliContext): void {
     }
     if (wish !== 'keep') return;
     printLine(context.stdout, 'Starting the worker as a service …');
-    const { detachedLines } = await import('../worker/open/detach-worker.js');
+    const { detachedLines } = await import('../../worker/open/detach-worker.js');
     for (const line of detachedLines(await detach(), profile)) printLine(context.stdout, line);
   });
 }
@@ -176,8 +176,8 @@ function consoleDoctor(
   { env }: CliContext,
 ): () => Promise<DoctorPort> {
   return async () => {
-    const { createRunContext } = await import('../doctor/index.js');
-    const { createCheckSession: createExaminer } = await import('../doctor/check-session.js');
+    const { createRunContext } = await import('../../doctor/index.js');
+    const { createCheckSession: createExaminer } = await import('../../doctor/check-session.js');
     const configuration = { path, origins, warnings, problems: [] };
     return createExaminer(createRunContext({ profile, settings, configuration, env }));
   };

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { systemClock } from '../base/clock.js';
-import { errorLine } from '../base/errors.js';
-import { printableJson } from '../base/printable-json.js';
-import { addExamples, printLine, type CliContext } from './context.js';
-import { addSetFlag, settingsFor } from './settings-flags.js';
+import { systemClock } from '../../base/clock.js';
+import { errorLine } from '../../base/errors.js';
+import { printableJson } from '../../base/text/printable-json.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { addSetFlag, settingsFor } from '../settings-flags.js';
 
 /** `dsa-slurm status`: one line and an exit code for Nagios, Icinga and the like. */
 export function define(command: Command, context: CliContext): void {
@@ -23,7 +23,8 @@ export function define(command: Command, context: CliContext): void {
     '\nExit code, as monitoring plugins have it: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (the state cannot be read).',
   );
   command.action(async () => {
-    const { judgeStatus, readServiceStatus, statusCodes } = await import('../worker/runs/service-status.js');
+    const { judgeStatus, readServiceStatus, statusCodes } =
+      await import('../../worker/runs/service-status.js');
     const { json } = command.opts<{ json: boolean }>();
     let verdict;
     try {
