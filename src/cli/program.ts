@@ -39,7 +39,10 @@ function createProgram(context: CliContext): Command {
     .version(context.version)
     .helpCommand(false)
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      subcommandDescription: (command) => firstSentence(command.description()),
+    })
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
@@ -49,6 +52,11 @@ function createProgram(context: CliContext): Command {
   for (const { name, summary } of commands) program.command(name).description(sentence(summary));
   program.hook('preSubcommand', async (_program, command) => loadCommand(command, context));
   return program;
+}
+
+/** What a list of commands says of one; its own help says the rest. */
+function firstSentence(text: string): string {
+  return /^.*?\.(?=\s|$)/s.exec(text)?.[0] ?? text;
 }
 
 function usageError(error: CommanderError): DsaSlurmError {

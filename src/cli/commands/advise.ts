@@ -12,8 +12,8 @@ const minRuns = 20;
 export function define(command: Command, context: CliContext): void {
   command
     .description(
-      'Propose slurm.rules per image and CLI from what runs used: the 95th percentile and a margin, with the evidence. Nothing is\n' +
-        'changed. The usage of runs is recorded by the batch script; a run that ran out of memory or time counts as one that\n' +
+      'Propose slurm.rules per image and CLI from what runs used: the 95th percentile and a margin, with the evidence. Nothing is ' +
+        'changed. The usage of runs is recorded by the batch script; a run that ran out of memory or time counts as one that ' +
         'needs half as much again.',
     )
     .option('--min-runs <n>', 'propose nothing for an analysis with fewer runs', wholeNumber, minRuns)

@@ -61,20 +61,14 @@ function ownLog({ log, dirs }: Settings): string | null {
 async function readJournal(
   profile: string,
   { follow, lines }: { follow: boolean; lines: number },
-  { env }: CliContext,
+  { env, stderr }: CliContext,
   signal: AbortSignal,
 ): Promise<number> {
   const { unitName } = await import('../../config/index.js');
-  const args = [
-    '--user',
-    '-u',
-    unitName(profile),
-    '-n',
-    String(lines),
-    '-o',
-    'cat',
-    ...(follow ? ['-f'] : []),
-  ];
+  const unit = unitName(profile);
+  // journalctl prints nothing for a unit that has never run
+  printLine(stderr, `dsa-slurm: No log file; this is systemd's journal of ${unit}.`);
+  const args = ['--user', '-u', unit, '-n', String(lines), '-o', 'cat', ...(follow ? ['-f'] : [])];
   const child = spawn('journalctl', args, { env, stdio: ['ignore', 'inherit', 'inherit'], signal });
   try {
     const [code] = (await once(child, 'exit')) as [number | null];

@@ -32,9 +32,9 @@ interface FromFlags extends GlobalFlags, AnswerFlags {
 function defineFrom(command: Command, context: CliContext): void {
   command
     .description(
-      'Read the setup of a Python worker, show what becomes of each value, and write the configuration. This is init with the answers of\n' +
-        'run.sh, worker.local.cfg, worker.dist.cfg, the compose file and the batch script in that directory. They are read as data: nothing\n' +
-        'in them is run, and none of them is changed.',
+      'Read the setup of a Python worker, show what becomes of each value, and write the configuration. This is init with the ' +
+        'answers of run.sh, worker.local.cfg, worker.dist.cfg, the compose file and the batch script in that directory. They ' +
+        'are read as data: nothing in them is run, and none of them is changed.',
     )
     .argument('<dir>', 'directory of run.sh, or of docker-compose.yml')
     .option('--yes', 'do not ask: use these values, given answers, and proposals for the others', false)
@@ -114,7 +114,7 @@ function defineStatus(command: Command, context: CliContext): void {
 function defineDrain(command: Command, context: CliContext): void {
   command
     .description(
-      'Stop the Python workers from taking tasks from the queues, through Celery’s remote control, and wait until they have finished those\n' +
+      'Stop the Python workers from taking tasks from the queues, through Celery’s remote control, and wait until they have finished those ' +
         'that they hold. No task is interrupted; what waits in the queue is for this worker. Ctrl-C ends only the waiting.',
     )
     .option('--no-wait', 'do not wait for the tasks that they hold')
@@ -186,7 +186,7 @@ function defineDrain(command: Command, context: CliContext): void {
 function defineUndo(command: Command, context: CliContext): void {
   command
     .description(
-      'Go back: Python workers that were drained take tasks again, and the files that migrate has written are restored as they were\n' +
+      'Go back: Python workers that were drained take tasks again, and the files that migrate has written are restored as they were ' +
         'before. Files that were edited since are kept. Stop this worker yourself: its runs are not interrupted.',
     )
     .option('--yes', 'do not ask', false)

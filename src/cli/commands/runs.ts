@@ -29,7 +29,7 @@ export function define(command: Command, context: CliContext): void {
   defineShow(command.command('show'), context);
   defineAction(command.command('cancel'), context, {
     does:
-      'Cancel runs and their jobs; Girder shows them as canceled. A Slurm job of this worker without a run is given by\n' +
+      'Cancel runs and their jobs; Girder shows them as canceled. A Slurm job of this worker without a run is given by ' +
       'its number; Girder is notified if its message is found in a copy of a damaged journal.',
     takesOrphans: true,
     isFit: ({ outcome }) => outcome === null,
@@ -41,7 +41,7 @@ export function define(command: Command, context: CliContext): void {
   defineAdopt(command.command('adopt'), context);
   defineAction(command.command('retry'), context, {
     does:
-      'Retry failed or canceled runs, each as a new run with its own Girder job. Possible while the message is kept\n' +
+      'Retry failed or canceled runs, each as a new run with its own Girder job. Possible while the message is kept ' +
       '(worker.retryHours) and Girder accepts its tokens.',
     isFit: ({ outcome, stage }) => stage === 'finished' && outcome !== 'succeeded',
     examples: [
@@ -216,8 +216,8 @@ function defineAction(
 function defineAdopt(command: Command, context: CliContext): void {
   command
     .description(
-      'Adopt Slurm jobs whose runs were lost with a damaged journal. The message of the task is read from the copy of\n' +
-        'that journal; the run then continues, and its outputs are uploaded to Girder. A job whose message is not found\n' +
+      'Adopt Slurm jobs whose runs were lost with a damaged journal. The message of the task is read from the copy of ' +
+        'that journal; the run then continues, and its outputs are uploaded to Girder. A job whose message is not found ' +
         'can only be canceled. Without a worker, the next one follows the job.',
     )
     .argument('<job...>', 'Slurm job ids, as in the health line, doctor and runs list')

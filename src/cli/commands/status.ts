@@ -9,7 +9,7 @@ import { addSetFlag, settingsFor } from '../settings-flags.js';
 export function define(command: Command, context: CliContext): void {
   command
     .description(
-      'Print the state of the worker in one line, for Nagios, Icinga and similar monitoring. Takes no lock and asks no service: it reads\n' +
+      'Print the state of the worker in one line, for Nagios, Icinga and similar monitoring. Takes no lock and asks no service: it reads ' +
         'the status that a running worker writes every ten seconds.',
     )
     .option('--json', 'as JSON', false);

@@ -12,8 +12,8 @@ import { untilSignal } from '../signals.js';
 export function define(command: Command, context: CliContext): void {
   command
     .description(
-      'Write one .tar.gz with settings, logs, the state of the runs, the report of the doctor and the configuration of Slurm, for somebody\n' +
-        'who helps. Passwords, tokens and keys are masked, and titles and users of runs are left out. The list of files is shown first;\n' +
+      'Write one .tar.gz with settings, logs, the state of the runs, the report of the doctor and the configuration of Slurm, for somebody ' +
+        'who helps. Passwords, tokens and keys are masked, and titles and users of runs are left out. The list of files is shown first; ' +
         'nothing is sent.',
     )
     .option('--output <file>', 'where to write it (default: the current directory)')

@@ -10,7 +10,7 @@ import { addSetFlag, settingsFor } from '../settings-flags.js';
 export function define(command: Command, context: CliContext): void {
   command
     .description(
-      'Check whether this version can replace the running worker: both versions, the format of the journal, runs in flight, what the\n' +
+      'Check whether this version can replace the running worker: both versions, the format of the journal, runs in flight, what the ' +
         'changelog says in between, and the next command. Changes nothing, and uses the network only with --registry.',
     )
     .option('--check', 'check only; required, because this command installs nothing', false)
