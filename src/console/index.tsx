@@ -67,6 +67,7 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
       ...(title === undefined ? {} : { title }),
       ...(readOnly === undefined ? {} : { readOnly }),
       ...(workerLifetime === undefined ? {} : { workerLifetime }),
+      defaultTheme: themes(null).name,
       canStart: options.startWorker !== undefined && readOnly !== true,
       ...(options.preferences === undefined ? {} : { preferences: options.preferences }),
     }),

@@ -106,8 +106,8 @@ describe('a console beside a worker service', () => {
     const screen = openConsole();
     await screen.waitFor(`attached to process ${service.pid}`);
     service.signal('SIGKILL');
-    await screen.waitFor(/\[worker ended \d+ s ago\]/);
-    await screen.waitFor(/jobs as of \d+ s ago: the worker has ended/);
+    await screen.waitFor(/\[worker ended [\dm ]+s ago\]/);
+    await screen.waitFor(/jobs as of [\dm ]+s ago: the worker has ended/);
     await screen.waitFor(/Start the worker again: press u, or: dsa-slurm worker/);
     expect(screen.screen().join('\n')).not.toMatch(/● (broker|intake|Slurm)/);
     screen.press('p');
@@ -192,7 +192,7 @@ describe('a console beside a worker service', () => {
     await second.waitFor(`attached to process ${owner.pid}`);
     first.press('q');
     await first.waitFor('it ended with 0');
-    await second.waitFor(/worker ended \d+ s ago/);
+    await second.waitFor(/worker ended [\dm ]+s ago/);
     second.press('q');
     await second.waitFor('it ended with 0');
   });
@@ -200,7 +200,7 @@ describe('a console beside a worker service', () => {
   test('read-only without a worker: accepts nothing, shows Slurm, and attaches to a worker that starts later', async () => {
     const job = await bench.publish({ args: ['Wait', bench.gate('go')], title: 'Liver' });
     const screen = openConsole(['--read-only'], []);
-    await screen.waitFor(/\[no worker\] \[read-only\][^]*no worker running[^]*● Slurm \d+ s ago/);
+    await screen.waitFor(/\[no worker\] \[read-only\][^]*no worker running[^]*● Slurm [\dm ]+s ago/);
     expect(screen.screen().join('\n')).toContain('Tasks wait in the queue. Start a worker: dsa-slurm worker');
     screen.press('W');
     await screen.waitFor('not running: tasks wait in the queue');

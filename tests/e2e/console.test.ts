@@ -238,7 +238,7 @@ test('the other tables show nodes, finished runs, images and the doctor with the
   const [{ id } = { id: '' }] = await bench.slurmJobs(job);
   const said = await bench.command('squeue', ['--noheader', `--jobs=${id}`, '--format=%N']);
   const node = said.kind === 'exited' ? said.stdout.trim() : expect.fail(said.kind);
-  await screen.waitFor(new RegExp(`● nodes \\d+ s ago[^]*● (mixed|allocated) +${node} .* \\d/\\d`));
+  await screen.waitFor(new RegExp(`● nodes [\\dm ]+s ago[^]*● (mixed|allocated) +${node} .* \\d/\\d`));
   // Enter on its node finds the job there
   screen.press(`/${node}`);
   screen.press(keys.enter);
@@ -249,7 +249,7 @@ test('the other tables show nodes, finished runs, images and the doctor with the
   await screen.waitFor(new RegExp(`› nodes /${node}(?: {2}|$)`, 'm'));
   screen.press(':partitions');
   screen.press(keys.enter);
-  await screen.waitFor(/● partitions \d+ s ago[^]*● up +/);
+  await screen.waitFor(/● partitions [\dm ]+s ago[^]*● up +/);
 
   await bench.openGate('kidney');
   expectStatus(await bench.ended(job), status.success);
@@ -260,7 +260,7 @@ test('the other tables show nodes, finished runs, images and the doctor with the
 
   screen.press('7');
   await screen.waitFor(/doctor: \d+ of \d+ done/);
-  await screen.waitFor(/● doctor \d+ s ago/, 60_000);
+  await screen.waitFor(/● doctor [\dm ]+s ago/, 60_000);
   screen.press('/Node v2');
   screen.press(keys.enter);
   await screen.waitFor(/▸✔ ok +host +Node/);

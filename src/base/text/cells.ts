@@ -63,6 +63,24 @@ export function wrapCells(text: string, width: number): string[] {
   return lines;
 }
 
+/** Signs after which a path, an address or an option can be broken. */
+const joints = /[/\\\-_.,:;=&?#]$/u;
+
+/** Breaks a word that is longer than a line, after a sign that separates its parts if one is near. */
+function wrapLongWord(word: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = word;
+  while (cellWidth(rest) > width) {
+    const [piece = ''] = wrapCells(rest, width);
+    let end = piece.length;
+    while (end > piece.length / 2 && !joints.test(piece.slice(0, end))) end -= 1;
+    const line = end > piece.length / 2 ? piece.slice(0, end) : piece;
+    lines.push(line);
+    rest = rest.slice(line.length);
+  }
+  return rest === '' ? lines : [...lines, rest];
+}
+
 /** Breaks a clean text into lines of at most `width` cells, at spaces if possible. */
 export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
@@ -74,7 +92,7 @@ export function wrapWords(text: string, width: number): string[] {
       continue;
     }
     if (line !== '') lines.push(line);
-    const pieces = wrapCells(word, width);
+    const pieces = width > 0 ? wrapLongWord(word, width) : [];
     line = pieces.pop() ?? '';
     lines.push(...pieces);
   }

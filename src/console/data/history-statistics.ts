@@ -53,7 +53,7 @@ interface Bar {
 
 /** A histogram of queue times. */
 export function waitBars(rows: readonly HistoryRow[]): Bar[] {
-  const labels = ['1 s', '10 s', '1 min', '10 min', '1 h', 'longer'];
+  const labels = ['1s', '10s', '1m', '10m', '1h', 'longer'];
   const counts = labels.map(() => 0);
   for (const ms of waitTimes(rows)) {
     const found = bounds.findIndex((bound) => ms <= bound);

@@ -1,3 +1,4 @@
+import type { ThemeName } from '../terminal/theme.js';
 import type { WorkerSnapshot } from '../../worker/views/handle.js';
 import { unmark } from '../table/table-state.js';
 import type { Action } from './action.js';
@@ -29,6 +30,8 @@ interface InitialState {
   workerLifetime?: WorkerLifetime;
   canStart?: boolean;
   preferences?: Preferences;
+  /** Default: dark. */
+  defaultTheme?: ThemeName;
 }
 
 export function initialState({
@@ -40,6 +43,7 @@ export function initialState({
   workerLifetime = 'ends',
   canStart = false,
   preferences = defaultPreferences,
+  defaultTheme = 'dark',
 }: InitialState): ConsoleState {
   const { scope, wrap, timestamps, pane, mouse, theme } = preferences;
   const tables = preferredTables(preferences);
@@ -78,6 +82,7 @@ export function initialState({
     peek: null,
     pulse: { at: now, samples: [snapshot.health.inFlight] },
     theme,
+    defaultTheme,
   });
 }
 

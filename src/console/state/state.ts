@@ -237,6 +237,8 @@ export interface ConsoleState {
   mouse: boolean;
   /** Null: what suits the terminal. */
   theme: ThemeName | null;
+  /** The theme that suits the terminal. */
+  defaultTheme: ThemeName;
 }
 
 /** What has the keyboard. */

@@ -101,12 +101,21 @@ function cutEnd(text: string, width: number): string {
 }
 
 /**
- * A clean text in at most `width` cells, cut in the middle: titles often begin alike and end with the name of the slide.
+ * A clean text in at most `width` cells, cut in the middle: titles often begin alike and end with the name of the slide, which stays
+ * whole if it fits. Of a longer name, mostly the beginning stays: names of slides begin with the case.
  */
 export function truncateMiddle(text: string, width: number, ellipsis = '…'): string {
   if (width < 8 || (text.length <= width * 8 && cellWidth(text) <= width))
     return truncate(text, width, ellipsis);
-  const end = cutEnd(text, Math.ceil(((width - 1) * 2) / 3)).trimStart();
+  const name = text.slice(text.lastIndexOf(' ') + 1);
+  const nameWidth = cellWidth(name.slice(0, width * 8));
+  if (name !== text && nameWidth > width - 2) {
+    if (nameWidth <= width) return name;
+    const tail = cutEnd(name, Math.floor((width - 1) / 3));
+    return cut(name, width - 1 - cellWidth(tail)) + ellipsis + tail;
+  }
+  const atLeast = Math.ceil(((width - 1) * 2) / 3);
+  const end = (nameWidth > atLeast && name !== text ? name : cutEnd(text, atLeast)).trimStart();
   return cut(text, width - 1 - cellWidth(end)).trimEnd() + ellipsis + end;
 }
 

@@ -1,5 +1,6 @@
+import { formatAge } from '../../base/text/duration.js';
 import { clusterUse } from './cluster-use.js';
-import { formatAge, formatCount, pluralize } from './format.js';
+import { formatCount, pluralize } from './format.js';
 import { executorName } from './executor-labels.js';
 import { countGroups } from '../state/rows.js';
 import {

@@ -1,5 +1,6 @@
+import { formatAge } from '../../base/text/duration.js';
 import { usageTexts } from '../../worker/views/usage-text.js';
-import { formatDateTime, formatSlurmDuration } from './format.js';
+import { formatDateTime } from './format.js';
 import { logRows } from '../state/log-viewport.js';
 import { elapsedSeconds, type Row } from '../state/rows.js';
 import { listedJobs, logIdOf, tableOf, type ConsoleState, type Size } from '../state/state.js';
@@ -47,7 +48,7 @@ function runLines(row: Row, state: ConsoleState, theme: Theme): Line[] {
     ['waits for', run?.finishedAt === null || run === null ? job?.reason : null],
     ['expected start', timeOf(job?.expectedStart ?? null)],
     ['asked for', job === null ? null : askedFor(job)],
-    ['elapsed', elapsed === null ? null : `${formatSlurmDuration(elapsed)}${limitOf(job)}`],
+    ['elapsed', elapsed === null ? null : `${formatAge(elapsed * 1_000)}${limitOf(job)}`],
     ['message', run?.finishedAt === null ? run.progressMessage : null],
     ['job ended', detail?.end],
     ['Girder job', detail?.girderUrl ?? run?.girderJobId],
@@ -74,7 +75,7 @@ function timeOf(at: number | null): string | null {
 }
 
 function limitOf(job: Row['job']): string {
-  return job === null || job.timeLimit === null ? '' : ` of ${formatSlurmDuration(job.timeLimit)}`;
+  return job === null || job.timeLimit === null ? '' : ` of ${formatAge(job.timeLimit * 1_000)}`;
 }
 
 function askedFor({ cpus, memory, gres }: NonNullable<Row['job']>): string {

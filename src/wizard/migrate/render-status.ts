@@ -1,3 +1,4 @@
+import { formatAge } from '../../base/text/duration.js';
 import { stripVTControlCharacters } from 'node:util';
 import { style, table } from '../flow/output.js';
 import type { BrokerState, HeldTask } from './celery-workers.js';
@@ -81,7 +82,7 @@ function heldText(tasks: readonly HeldTask[] | null): string {
 }
 
 function taskText({ id, name, state, startedAt }: HeldTask, now: number): string {
-  const since = startedAt === null ? '' : ` for ${minutes(now - startedAt)}`;
+  const since = startedAt === null ? '' : ` for ${formatAge(now - startedAt)}`;
   return style.dim(`      ${clean(id)}  ${clean(name.split('.').slice(-3).join('.'))}  ${state}${since}`);
 }
 
@@ -97,11 +98,6 @@ export function lostText({ node, tasks }: { node: string; tasks: readonly HeldTa
     `${style.bad} ${clean(node)} ended while it ran ${count(tasks.length, 'task')}. Check their Girder jobs, which may stay RUNNING:`,
     ...tasks.slice(0, maxTasks).map(({ id, name }) => `      ${clean(id)}  ${clean(name)}`),
   ].join('\n');
-}
-
-function minutes(ms: number): string {
-  const total = Math.max(0, Math.round(ms / 60_000));
-  return total < 60 ? `${total} min` : `${Math.floor(total / 60)} h ${total % 60} min`;
 }
 
 function count(number: number, what: string): string {

@@ -1,8 +1,8 @@
+import { formatAge } from '../../base/text/duration.js';
 import { oneLine } from '../../base/text/one-line.js';
 import { formatMemory } from '../../slurm/requested.js';
 import { lastLinesMark } from '../reporting/failure-reason.js';
 import type { Run } from '../run-state/run.js';
-import { duration } from '../views/duration.js';
 import { requestedBy } from '../run-state/requested-by.js';
 
 /** Why a run failed, so that equal failures can be counted. */
@@ -37,7 +37,7 @@ export function failureCause(run: Run): FailureCause | null {
       const limit = requested?.timeLimitMs ?? null;
       return cause(
         'time',
-        limit === null ? 'time limit reached' : `time limit of ${duration(limit)} reached`,
+        limit === null ? 'time limit reached' : `time limit of ${formatAge(limit)} reached`,
         limit,
       );
     }

@@ -1,9 +1,9 @@
 import { Document } from 'yaml';
 
+import { formatAge } from '../../base/text/duration.js';
 import { oneLine } from '../../base/text/one-line.js';
 import { formatMemory } from '../../slurm/requested.js';
 import type { Rule } from '../job-request/rules.js';
-import { duration } from '../views/duration.js';
 import type { Advice, Evidence } from './advise.js';
 
 /** All proposed rules, then those of the profile, as YAML with the evidence in comments. */
@@ -34,7 +34,7 @@ function evidenceLines(one: Advice): string[] {
   return [
     `${nameOf(one)}: ${[`${runs} runs`, ...ended].join(', ')}`,
     ...evidenceLine('memory', memory, formatMemory),
-    ...evidenceLine('time', time, duration),
+    ...evidenceLine('time', time, formatAge),
     ...evidenceLine('CPUs', cpus, (value) => value.toFixed(1)),
   ];
 }

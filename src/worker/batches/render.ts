@@ -1,7 +1,7 @@
+import { formatAge } from '../../base/text/duration.js';
 import { csvText } from '../../base/text/csv.js';
 import { oneLine } from '../../base/text/one-line.js';
 import { formatMemory } from '../../slurm/requested.js';
-import { duration } from '../views/duration.js';
 import type { BatchRun } from './batch-run.js';
 import type { Batch, Spread } from './summary.js';
 
@@ -33,7 +33,7 @@ export function renderBatches(batches: readonly Batch[], now: number): string {
     batch.id.slice(0, shortId),
     batch.title ?? (batch.cli || batch.image),
     batch.user ?? '-',
-    `${duration(now - batch.firstAt)} ago`,
+    `${formatAge(now - batch.firstAt)} ago`,
     `${batch.done}/${batch.total}`,
     count(batch.failed),
     count(batch.running),
@@ -67,7 +67,7 @@ export function renderBatch(batch: Batch, now: number): string {
     ['analysis', batch.cli],
     ['image', batch.image],
     ['user', batch.user],
-    ['started', `${new Date(batch.firstAt).toISOString()}, ${duration(now - batch.firstAt)} ago`],
+    ['started', `${new Date(batch.firstAt).toISOString()}, ${formatAge(now - batch.firstAt)} ago`],
     [
       'slides',
       `${batch.done} of ${batch.total} done: ${batch.succeeded} succeeded, ${batch.failed} failed, ${batch.canceled} canceled`,
@@ -178,13 +178,13 @@ export function endText(
   { endedAt, expectedEnd }: Pick<Batch, 'endedAt' | 'expectedEnd'>,
   now: number,
 ): string {
-  if (endedAt !== null) return `${duration(now - endedAt)} ago`;
-  return expectedEnd === null ? '-' : `in ${duration(expectedEnd - now)}`;
+  if (endedAt !== null) return `${formatAge(now - endedAt)} ago`;
+  return expectedEnd === null ? '-' : `in ${formatAge(expectedEnd - now)}`;
 }
 
 /** Median and worst: `4m, 31m`; null without data. */
 export function timeText(time: Spread | null): string | null {
-  return time === null ? null : `${duration(time.median)}, ${duration(time.worst)}`;
+  return time === null ? null : `${formatAge(time.median)}, ${formatAge(time.worst)}`;
 }
 
 /** Median and worst, and what was requested: `2.1G, 3.9G of 4G`; null without data. */

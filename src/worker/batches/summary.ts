@@ -1,5 +1,5 @@
+import { formatAge } from '../../base/text/duration.js';
 import { memoryOption, timeLimitOption } from '../../slurm/requested.js';
-import { duration } from '../views/duration.js';
 import type { BatchRun } from './batch-run.js';
 import type { FailureCause } from './failure-cause.js';
 import type { BatchSlide, RunGroup } from './group.js';
@@ -187,7 +187,7 @@ function suggestionFor({ kind, limit }: FailureCause): string | null {
     case 'time':
       return limit === null
         ? 'start them with more time'
-        : `start them with --slurm_time ${timeLimitOption(2 * limit)}, now ${duration(limit)}`;
+        : `start them with --slurm_time ${timeLimitOption(2 * limit)}, now ${formatAge(limit)}`;
     case 'node':
     case 'preempted':
       return 'retry them as they are';

@@ -1,9 +1,9 @@
+import { formatAge } from '../../base/text/duration.js';
 import { cellWidth, truncate } from '../../base/text/cells.js';
 import { oneLine } from '../../base/text/one-line.js';
 import type { RunView } from '../views/handle.js';
 import type { RunDetail } from '../views/live-views.js';
 import { orphanSentence } from '../actions/orphans.js';
-import { duration } from '../views/duration.js';
 import { usageTexts } from '../views/usage-text.js';
 import type { RunsView } from './runs-view.js';
 
@@ -40,7 +40,7 @@ export function renderRuns(
   const columns: readonly RunColumn[] = [
     { title: 'RUN', priority: 0, cell: ({ id }) => id.slice(0, idWidth) },
     { title: 'STATE', priority: 0, cell: stateWord },
-    { title: 'SINCE', priority: 2, cell: ({ stageSince }) => duration(now - stageSince) },
+    { title: 'SINCE', priority: 2, cell: ({ stageSince }) => formatAge(now - stageSince) },
     { title: 'JOB', priority: 1, cell: ({ jobId }) => jobId ?? '-' },
     { title: 'USER', priority: 4, cell: ({ user }) => user ?? '-' },
     { title: 'ANALYSIS', priority: 3, cell: ({ cli }) => (cli === '' ? '-' : cli) },
@@ -132,7 +132,7 @@ export function renderRun(detail: RunDetail): string {
   const { run, task } = detail;
   const pairs: (readonly [string, string | readonly string[] | null])[] = [
     ['run', run.id],
-    ['state', `${stateWord(run)} for ${duration(detail.at - run.stageSince)}`],
+    ['state', `${stateWord(run)} for ${formatAge(detail.at - run.stageSince)}`],
     ['reason', run.reason],
     ['canceled by', detail.canceledBy],
     ['retry of', detail.retryOf],
@@ -159,7 +159,7 @@ export function renderRun(detail: RunDetail): string {
     [
       'stages',
       detail.timeline.map(
-        ({ stage, at, ms }) => `${new Date(at).toISOString()}  ${stage.padEnd(10)}  ${duration(ms)}`,
+        ({ stage, at, ms }) => `${new Date(at).toISOString()}  ${stage.padEnd(10)}  ${formatAge(ms)}`,
       ),
     ],
   ];

@@ -1,6 +1,6 @@
+import { formatAge, formatDuration } from '../../base/text/duration.js';
 import type { JobUsage } from '../../slurm/exit-record.js';
 import { formatMemory, type RequestedResources } from '../../slurm/requested.js';
-import { duration } from './duration.js';
 
 /** What a job used beside what it asked for, as labeled texts for screens. */
 export function usageTexts(
@@ -30,7 +30,7 @@ function share(text: string, used: number, granted: number | null): string {
 }
 
 function cpuText(cpuMs: number, wallMs: number, cpus: number | null): string {
-  const time = cpuMs < 10_000 ? `${(cpuMs / 1_000).toFixed(1)}s` : duration(cpuMs);
+  const time = formatDuration(cpuMs);
   if (wallMs === 0) return time;
   const busy = (cpuMs / wallMs).toFixed(1);
   return `${time}, ${busy} ${cpus === null ? 'CPUs' : `of ${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}`} on average`;
@@ -38,6 +38,6 @@ function cpuText(cpuMs: number, wallMs: number, cpus: number | null): string {
 
 function timeText(wallMs: number, limit: number | null): string {
   return limit === null
-    ? duration(wallMs)
-    : `${duration(wallMs)} of ${duration(limit)} (${Math.round((100 * wallMs) / limit)}%)`;
+    ? formatAge(wallMs)
+    : `${formatAge(wallMs)} of ${formatAge(limit)} (${Math.round((100 * wallMs) / limit)}%)`;
 }

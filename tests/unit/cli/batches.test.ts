@@ -98,7 +98,7 @@ describe('dsa-slurm batches', () => {
   test('lists the batches of the journal, and says that they are inferred', async () => {
     const { code, stdout, stderr } = await runCli(['batches'], { env });
     expect(code).toBe(0);
-    expect(stdout.split('\n')[1]).toMatch(/^aaaa-1\s+Cells\s+ada\s+1h00 ago\s+3\/4\s+2\s+-\s+1\s/);
+    expect(stdout.split('\n')[1]).toMatch(/^aaaa-1\s+Cells\s+ada\s+1h 00m ago\s+3\/4\s+2\s+-\s+1\s/);
     expect(stdout).toMatch(/3G, 3G of 4G\n$/);
     expect(stderr).toContain('1 batch, inferred.');
   });

@@ -53,7 +53,7 @@ describe('the job scope', () => {
     worker.showWatched('allJobs', { rows: [own, shell, others, elsewhere], at: 5_000, trouble: null });
     expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:4900', 'job:5000']);
     expect(frame()).toContain('› jobs of all users');
-    expect(frame()).toContain('Slurm 4 s ago');
+    expect(frame()).toContain('Slurm 4s ago');
     expect(frame()).toMatch(/RUNNING +4900 +relax +of bob/u);
     controller.press(['m']);
     expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:5000']);

@@ -20,8 +20,8 @@ test('what a job used stands beside what it requested', () => {
   expect(usageTexts(usage, requested)).toEqual([
     ['memory used', '3G of 4G (75%)'],
     ['out of memory', 'the kernel killed 1 of its processes'],
-    ['CPU time', '19m, 1.9 of 4 CPUs on average'],
-    ['wall time', '10m of 2h00 (8%)'],
+    ['CPU time', '19m 00s, 1.9 of 4 CPUs on average'],
+    ['wall time', '10m 00s of 2h 00m (8%)'],
   ]);
 });
 
@@ -29,7 +29,7 @@ test('what Slurm granted stands in for a request that is unknown', () => {
   const short = { ...usage, wallMs: 0, cpuMs: 260, oomKills: 0 };
   expect(usageTexts(short, null)).toEqual([
     ['memory used', '3G of 8G (38%)'],
-    ['CPU time', '0.3s'],
+    ['CPU time', '260ms'],
     ['wall time', '0s'],
   ]);
   expect(usageTexts(null, null)).toEqual([]);

@@ -44,7 +44,8 @@ export const workerCommands: readonly Command[] = [
     help: 'Next theme: dark, light, high contrast, plain 16 colors',
     hint: 'theme',
     run: (context) => {
-      const at = themeNames.findIndex((one) => one === context.state().theme);
+      const { theme, defaultTheme } = context.state();
+      const at = themeNames.indexOf(theme ?? defaultTheme);
       chooseTheme(context, themeNames[(at + 1) % themeNames.length]);
     },
   }),

@@ -1,8 +1,9 @@
+import { formatAge } from '../../../base/text/duration.js';
 import type { AccountedJob } from '../../../slurm/commands/sacct.js';
 import type { ConsoleState } from '../../state/state.js';
 import { cleanText, fit } from '../../terminal/text.js';
 import { span, type Line, type Theme } from '../../terminal/theme.js';
-import { formatAge, formatCount, formatDateTime, formatSlurmDuration, pluralize } from '../format.js';
+import { formatCount, formatDateTime, pluralize } from '../format.js';
 import { jobStatus } from '../tables/row-status.js';
 import { factLines } from './facts.js';
 
@@ -53,8 +54,7 @@ function headingLine(columns: number): Line {
 function jobLine(job: AccountedJob, columns: number, { glyphs }: Theme): Line {
   const { glyph, word, tone } = jobStatus(job.state);
   const { exitCode: exit, submittedAt, startedAt, endedAt } = job;
-  const ran =
-    startedAt === null || endedAt === null ? '' : formatSlurmDuration((endedAt - startedAt) / 1_000);
+  const ran = startedAt === null || endedAt === null ? '' : formatAge(endedAt - startedAt);
   const before = `${fit(exit === null ? '' : `${exit.code}:${exit.signal}`, widths.exit)} `;
   const after = [
     fit(submittedAt === null ? '' : formatDateTime(submittedAt).slice(0, 16), widths.submitted),

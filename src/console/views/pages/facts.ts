@@ -10,7 +10,8 @@ const widestLabel = 16;
 export function factLines(title: string, facts: readonly Fact[], width: number): Line[] {
   const known = facts.filter(([, text]) => text !== null && text !== undefined && text !== '');
   if (known.length === 0) return [];
-  const labelWidth = width < 60 ? 14 : widestLabel;
+  const longest = Math.max(...known.map(([label]) => label.length));
+  const labelWidth = width < 60 ? Math.min(14, Math.max(10, longest)) : widestLabel;
   const lines: Line[] = [{ spans: [span(` ${title}`, 'strong')] }];
   for (const [label, text, tone = 'plain'] of known) {
     const pieces = wrapWords(cleanText(String(text)), Math.max(10, width - labelWidth - 5));

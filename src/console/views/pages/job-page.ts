@@ -1,9 +1,10 @@
+import { formatAge, formatDuration } from '../../../base/text/duration.js';
 import { shellText } from '../../../base/text/shell-text.js';
 import type { RunFile } from '../../../worker/run-state/run.js';
 import type { JobDetail, RunDetail } from '../../../worker/views/live-views.js';
 import { usageTexts } from '../../../worker/views/usage-text.js';
 import { openPageDetails } from '../../data/row-details.js';
-import { formatAge, formatDateTime, formatCount, formatSlurmDuration, formatDuration } from '../format.js';
+import { formatDateTime, formatCount } from '../format.js';
 import { elapsedSeconds, type Row } from '../../state/rows.js';
 import { rowStatus } from '../tables/row-status.js';
 import { listedJobs, pageRow, type ConsoleState } from '../../state/state.js';
@@ -162,8 +163,8 @@ function jobFacts(row: Row, state: ConsoleState): Fact[] {
     ['cpus', job.cpus],
     ['memory', job.memory],
     ['gres', job.gres],
-    ['elapsed', elapsed === null ? null : formatSlurmDuration(elapsed)],
-    ['time limit', job.timeLimit === null ? 'none' : formatSlurmDuration(job.timeLimit)],
+    ['elapsed', elapsed === null ? null : formatAge(elapsed * 1_000)],
+    ['time limit', job.timeLimit === null ? 'none' : formatAge(job.timeLimit * 1_000)],
     ['submitted', job.submittedAt === null ? null : formatDateTime(job.submittedAt)],
     ['started', job.startedAt === null ? null : formatDateTime(job.startedAt)],
     ['expected start', job.expectedStart === null ? null : formatDateTime(job.expectedStart)],

@@ -1,8 +1,8 @@
+import { formatAge } from '../../../base/text/duration.js';
 import type { SchedulerSection } from '../../../slurm/commands/sdiag.js';
 import type { ConsoleState } from '../../state/state.js';
 import { cellWidth, cleanText, fit, wrapWords } from '../../terminal/text.js';
 import { span, type Line } from '../../terminal/theme.js';
-import { formatAge } from '../format.js';
 import { factLines } from './facts.js';
 
 /** The page with the statistics of Slurm's controller. */

@@ -1,8 +1,9 @@
+import { formatAge } from '../../../base/text/duration.js';
 import type { JobScript } from '../../../worker/views/live-views.js';
 import type { ConsoleState } from '../../state/state.js';
 import { cleanLogLine, wrapCells } from '../../terminal/text.js';
 import { span, type Line } from '../../terminal/theme.js';
-import { formatAge, formatCount } from '../format.js';
+import { formatCount } from '../format.js';
 import { factLines } from './facts.js';
 
 /** Characters that are cleaned and wrapped at a time. */

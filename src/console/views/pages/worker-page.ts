@@ -1,6 +1,7 @@
+import { formatAge, formatDuration } from '../../../base/text/duration.js';
 import { shellText } from '../../../base/text/shell-text.js';
 import type { CommandLine, WorkerDetail } from '../../../worker/views/live-views.js';
-import { formatAge, formatBytes, formatDateTime, formatCount, pluralize, formatDuration } from '../format.js';
+import { formatBytes, formatDateTime, formatCount, pluralize } from '../format.js';
 import { executorName } from '../executor-labels.js';
 import { listedJobs, lostWorker, type ConsoleState } from '../../state/state.js';
 import { cleanText, truncate, wrapWords } from '../../terminal/text.js';

@@ -1,3 +1,4 @@
+import { formatAge } from '../../../base/text/duration.js';
 import { formatMemory } from '../../../slurm/requested.js';
 import { endText, memoryText, rateText, timeText } from '../../../worker/batches/render.js';
 import type { Batch } from '../../../worker/batches/summary.js';
@@ -7,7 +8,7 @@ import { textColumn, type Column } from '../../table/column.js';
 import { defineTable } from '../../table/table.js';
 import { cleanText, fit, wrapWords } from '../../terminal/text.js';
 import { span, type Line, type Span, type Theme } from '../../terminal/theme.js';
-import { formatAge, formatCount, formatDateTime, formatSlurmDuration } from '../format.js';
+import { formatCount, formatDateTime } from '../format.js';
 import { factLines, type Fact } from '../pages/facts.js';
 import type { TableView } from './table-view.js';
 
@@ -67,7 +68,7 @@ const columns: readonly Column<BatchItem>[] = [
   textColumn(
     { id: 'time', title: 'TIME', min: 8, comfortable: 10, priority: 10, align: 'right', sortKey: 'I' },
     ({ batch }) => (batch.time === null ? null : batch.time.median / 1_000),
-    { shownAs: (seconds) => formatSlurmDuration(Number(seconds)) },
+    { shownAs: (seconds) => formatAge(Number(seconds) * 1_000) },
   ),
   textColumn(
     { id: 'memory', title: 'MEMORY', min: 7, comfortable: 8, priority: 11, align: 'right', sortKey: 'M' },

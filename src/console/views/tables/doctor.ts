@@ -1,6 +1,7 @@
+import { formatAge, formatDuration } from '../../../base/text/duration.js';
 import { isDoctorRunning, type DoctorResult } from '../../state/doctor-state.js';
 import type { CheckItem } from '../../state/table-rows.js';
-import { formatAge, formatDateTime, formatCount, formatDuration } from '../format.js';
+import { formatDateTime, formatCount } from '../format.js';
 import type { ConsoleState } from '../../state/state.js';
 import { textColumn, type Column } from '../../table/column.js';
 import { defineTable } from '../../table/table.js';
@@ -57,7 +58,7 @@ const columns: readonly Column<CheckItem>[] = [
   textColumn(
     { id: 'took', title: 'TOOK', min: 7, comfortable: 7, priority: 6, align: 'right', sortKey: 'D' },
     ({ found }) => (found === null || found.result.status === 'skip' ? null : found.result.ms / 1_000),
-    { tone: 'muted', shownAs: (seconds) => `${Number(seconds).toFixed(1)} s` },
+    { tone: 'muted', shownAs: (seconds) => formatDuration(Number(seconds) * 1_000) },
   ),
   textColumn(
     { id: 'age', title: 'AGE', min: 7, comfortable: 7, priority: 5, align: 'right' },

@@ -1,5 +1,6 @@
+import { formatAge, formatDuration } from '../../../base/text/duration.js';
 import type { HistoryRow } from '../../../worker/views/live-views.js';
-import { formatDateTime, formatCount, formatDuration, formatSlurmDuration } from '../format.js';
+import { formatDateTime, formatCount } from '../format.js';
 import { groupByPeriod, scaleFor, waitBars, waitTimes } from '../../data/history-statistics.js';
 import type { HistoryItem } from '../../state/table-rows.js';
 import { spansWidth } from '../../terminal/line-layout.js';
@@ -10,7 +11,7 @@ import { textColumn, type Column } from '../../table/column.js';
 import { defineTable } from '../../table/table.js';
 import { fit } from '../../terminal/text.js';
 import { span, type Line, type Span, type Theme } from '../../terminal/theme.js';
-import { jobsView, rowName } from './jobs.js';
+import { jobsView, rowName, shortRunId } from './jobs.js';
 import type { TableView } from './table-view.js';
 
 const run = ({ times }: HistoryItem): HistoryRow['run'] => times.run;
@@ -45,7 +46,16 @@ const columns: readonly Column<HistoryItem>[] = [
     shownAs: (id) => String(id).slice(0, 8),
   }),
   textColumn(
-    { id: 'name', title: 'NAME', min: 12, comfortable: 20, grow: 1, priority: 2, sortKey: 'N' },
+    {
+      id: 'name',
+      title: 'NAME',
+      min: 8,
+      comfortable: 20,
+      grow: 1,
+      priority: 2,
+      fillPriority: 2,
+      sortKey: 'N',
+    },
     rowName,
   ),
   textColumn(
@@ -54,7 +64,16 @@ const columns: readonly Column<HistoryItem>[] = [
     { tone: 'muted' },
   ),
   textColumn(
-    { id: 'title', title: 'GIRDER TITLE', min: 12, comfortable: 22, grow: 2, priority: 6, sortKey: 'D' },
+    {
+      id: 'title',
+      title: 'GIRDER TITLE',
+      min: 16,
+      comfortable: 22,
+      grow: 2,
+      priority: 6,
+      fillPriority: 1,
+      sortKey: 'D',
+    },
     (item) => run(item).title,
     { cut: 'middle' },
   ),
@@ -90,12 +109,12 @@ function durationColumn(
   ms: (times: HistoryRow) => number | null,
 ): Column<HistoryItem> {
   return textColumn(
-    { ...shape, min: 7, comfortable: 9, align: 'right' },
+    { ...shape, min: 7, comfortable: Math.max(7, shape.title.length), align: 'right' },
     ({ times }) => {
       const duration = ms(times);
       return duration === null ? null : duration / 1_000;
     },
-    { shownAs: (seconds) => formatSlurmDuration(Number(seconds)) },
+    { shownAs: (seconds) => formatAge(Number(seconds) * 1_000) },
   );
 }
 
@@ -126,17 +145,20 @@ export const historyView: TableView<HistoryItem> = {
     history === undefined
       ? 'Loading finished runs from the worker.'
       : "This worker's journal contains no finished runs.",
-  details(item, state) {
+  details(item) {
     const { times } = item;
-    const [id, ...others] = jobsView.details(item, state).slice(0, 5);
+    const { user, image, reason, title } = times.run;
     return [
-      id,
+      `run ${shortRunId(item)}`,
+      reason,
+      title === null ? null : `"${title}"`,
       part('prepared', times.preparingMs),
       part('waited', times.waitingMs),
       part('ran', times.runningMs),
       part('collected', times.collectingMs),
-      ...others,
-      times.run.reason,
+      rowName(item),
+      user,
+      image,
     ];
   },
   openTarget: ({ id }) => ({ kind: 'run', rowId: id }),

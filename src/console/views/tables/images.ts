@@ -1,7 +1,8 @@
+import { formatAge } from '../../../base/text/duration.js';
 import { sifFileName } from '../../../apptainer/image-name.js';
 import type { RunView } from '../../../worker/views/handle.js';
 import type { ImageDetail } from '../../../worker/views/live-views.js';
-import { formatAge, formatBytes, formatDateTime, formatCount, pluralize } from '../format.js';
+import { formatBytes, formatDateTime, formatCount, pluralize } from '../format.js';
 import { knownDetail, type ConsoleState } from '../../state/state.js';
 import type { ImageItem } from '../../state/table-rows.js';
 import { rowStatus } from './row-status.js';

@@ -1,5 +1,6 @@
+import { formatAge } from '../../../base/text/duration.js';
 import type { JobRow } from '../../../slurm/job.js';
-import { formatDateTime, formatSlurmDuration } from '../format.js';
+import { formatDateTime } from '../format.js';
 import { elapsedSeconds, type Row } from '../../state/rows.js';
 import { listedJobs } from '../../state/state.js';
 import { rowStatus } from './row-status.js';
@@ -114,7 +115,7 @@ export const jobsColumns: readonly Column<Row>[] = [
     id: 'elapsed',
     title: 'ELAPSED',
     min: 7,
-    comfortable: 10,
+    comfortable: 7,
     grow: 0,
     priority: 4,
     align: 'right',
@@ -122,16 +123,16 @@ export const jobsColumns: readonly Column<Row>[] = [
     value: (row, { age, now }) => elapsedSeconds(row, age, now),
     cell(row, width, { age, now, theme }) {
       const seconds = elapsedSeconds(row, age, now);
-      const text = seconds === null ? '' : compactDuration(seconds, width);
+      const text = seconds === null ? '' : formatAge(seconds * 1_000);
       return [
         span(fit(text, width, 'right', theme.glyphs.ellipsis), row.group === 'running' ? 'plain' : 'muted'),
       ];
     },
   },
   textColumn(
-    { id: 'limit', title: 'LIMIT', min: 7, comfortable: 10, priority: 9, align: 'right', sortKey: 'L' },
+    { id: 'limit', title: 'LIMIT', min: 7, comfortable: 7, priority: 9, align: 'right', sortKey: 'L' },
     ({ job }) => job?.timeLimit ?? null,
-    { tone: 'muted', shownAs: (seconds) => formatSlurmDuration(Number(seconds)) },
+    { tone: 'muted', shownAs: (seconds) => formatAge(Number(seconds) * 1_000) },
   ),
   textColumn(
     { id: 'starts', title: 'STARTS', min: 11, comfortable: 11, priority: 16 },
@@ -212,13 +213,13 @@ export const jobsView: TableView<Row> = {
     const title = run?.title ?? null;
     return [
       run === null ? `job ${job.id}, not started by this worker` : `run ${shortRunId(row)}`,
-      rowName(row),
-      run?.image,
       title === null ? null : `"${title}"`,
-      run === null ? job.user : run.user,
-      job?.partition,
       run?.stage === 'finished' ? null : run?.progressMessage,
       nodesOrReason(row),
+      rowName(row),
+      run === null ? job.user : run.user,
+      job?.partition,
+      run?.image,
     ];
   },
   openTarget: (item) => ({ kind: 'run', rowId: item.id }),
@@ -240,13 +241,6 @@ export function nodesOrReason({ run, job }: Row): string {
   if (job !== null && job.nodes !== '') return job.nodes;
   const reason = job === null || job.reason === '' ? (run?.reason ?? '') : job.reason;
   return reason === '' ? '' : `(${reason})`;
-}
-
-/** Days and hours only, if the full duration does not fit. */
-function compactDuration(seconds: number, width: number): string {
-  const whole = formatSlurmDuration(seconds);
-  if (whole.length <= width) return whole;
-  return `${Math.floor(seconds / 86_400)}d ${Math.floor((seconds % 86_400) / 3_600)}h`;
 }
 
 /** Local time, without the year: `11-26 14:05`. */

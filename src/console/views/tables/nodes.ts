@@ -1,6 +1,7 @@
+import { formatAge } from '../../../base/text/duration.js';
 import type { NodeRow } from '../../../slurm/commands/sinfo.js';
 import type { ClusterView } from '../../../worker/views/live-views.js';
-import { formatAge, formatDateTime, formatCount } from '../format.js';
+import { formatDateTime, formatCount } from '../format.js';
 import { freeMemory, countGpus, isOnNode, isUnavailable, formatMebibytes, nodeStatus } from './node-facts.js';
 import type { NodeItem } from '../../state/table-rows.js';
 import type { ConsoleState } from '../../state/state.js';

@@ -1,6 +1,7 @@
+import { formatCount } from '../format.js';
+import { formatAge } from '../../../base/text/duration.js';
 import type { NodeRow, PartitionRow } from '../../../slurm/commands/sinfo.js';
 import type { PartitionItem } from '../../state/table-rows.js';
-import { formatSlurmDuration } from '../format.js';
 import { freeMemory, countGpus, isUnavailable, formatMebibytes, nodeStatus } from './node-facts.js';
 import { textColumn, type Column } from '../../table/column.js';
 import { defineTable } from '../../table/table.js';
@@ -47,9 +48,9 @@ const columns: readonly Column<PartitionItem>[] = [
     { tone: 'muted' },
   ),
   textColumn(
-    { id: 'limit', title: 'LIMIT', min: 10, comfortable: 10, priority: 6, align: 'right', sortKey: 'L' },
+    { id: 'limit', title: 'LIMIT', min: 7, comfortable: 7, priority: 6, align: 'right', sortKey: 'L' },
     ({ partition }) => partition.timeLimit,
-    { shownAs: (seconds) => formatSlurmDuration(Number(seconds)) },
+    { shownAs: (seconds) => formatAge(Number(seconds) * 1_000) },
   ),
   textColumn(
     { id: 'nodes', title: 'NODES UP', min: 7, comfortable: 8, priority: 3, align: 'right', sortKey: 'N' },
@@ -66,7 +67,9 @@ const columns: readonly Column<PartitionItem>[] = [
     sortKey: 'C',
     value: ({ partition }) => partition.cpus.idle,
     cell({ partition: { cpus } }, width, { theme: { glyphs } }) {
-      return [span(fit(`${cpus.idle}/${cpus.total}`, width, 'right', glyphs.ellipsis))];
+      return [
+        span(fit(`${formatCount(cpus.idle)}/${formatCount(cpus.total)}`, width, 'right', glyphs.ellipsis)),
+      ];
     },
   },
   textColumn(

@@ -59,3 +59,11 @@ describe('the palette', () => {
     expect(console.text()).toContain('Unknown command "partit". Did you mean :partitions?');
   });
 });
+
+test('T goes on from the theme that suits the terminal', () => {
+  const console = openConsole(createFakeWorker(), { columns: 100, rows: 24 });
+  console.press('T');
+  expect(console.state().theme).toBe('light');
+  console.type('TTT');
+  expect(console.state().theme).toBe('dark');
+});

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { formatAge, formatSlurmDuration } from '../../../../src/console/views/format.js';
 import { visibleColumns, layoutColumns } from '../../../../src/console/table/column.js';
 import { jobsColumns, nodesOrReason, squeezablePriority } from '../../../../src/console/views/tables/jobs.js';
 import { fakeJob, fakeRun } from '../../../support/fake-worker-handle.js';
@@ -15,7 +14,7 @@ describe('layoutColumns', () => {
     [39, ['state', 'job', 'title']],
     [59, ['state', 'job', 'title', 'elapsed', 'nodes']],
     [79, ['state', 'job', 'name', 'title', 'elapsed', 'progress', 'nodes']],
-    [199, all.filter((id) => !['cpus', 'memory', 'gpus', 'starts'].includes(id))],
+    [199, all.filter((id) => !['memory', 'gpus', 'starts'].includes(id))],
     [299, all],
   ])('%i cells', (width, ids) => {
     expect(shownAt(width)).toEqual(ids);
@@ -48,26 +47,6 @@ describe('layoutColumns', () => {
   test('requires unique priorities', () => {
     expect(new Set(jobsColumns.map(({ priority }) => priority)).size).toBe(jobsColumns.length);
   });
-});
-
-test.each([
-  [0, '0:00'],
-  [67, '1:07'],
-  [3_723, '1:02:03'],
-  [176_523, '2-01:02:03'],
-  [-5, '0:00'],
-])('formats %i seconds as %s', (seconds, text) => {
-  expect(formatSlurmDuration(seconds)).toBe(text);
-});
-
-test.each([
-  [2_999, '2 s'],
-  [119_000, '119 s'],
-  [120_000, '2 min'],
-  [7_500_000, '2 h 5 min'],
-  [273_600_000, '3 d 4 h'],
-])('formats an age of %i ms as %s', (ms, text) => {
-  expect(formatAge(ms)).toBe(text);
 });
 
 test('nodesOrReason shows nodes, else the reason in parentheses, and the plain reason of a finished run', () => {

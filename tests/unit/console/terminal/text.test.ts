@@ -119,6 +119,10 @@ describe('widths', () => {
     ['Tissue fraction on slide 12.svs', 31, 'Tissue fraction on slide 12.svs'],
     ['Tissue fraction on slide 12.svs', 33, 'Tissue fraction on slide 12.svs  '],
     ['Tissue fraction on slide 12.svs', 7, 'Tissue…'],
+    // the name of the slide stays whole if it fits; of a longer one, mostly the beginning stays
+    ['Nuclei detection on TCGA-A2-1198-01Z-00-DX1.svs', 34, 'Nuclei…TCGA-A2-1198-01Z-00-DX1.svs'],
+    ['Nuclei detection on TCGA-A2-1198-01Z-00-DX1.svs', 27, 'TCGA-A2-1198-01Z-00-DX1.svs'],
+    ['Nuclei detection on TCGA-A2-1198-01Z-00-DX1.svs', 22, 'TCGA-A2-1198-0…DX1.svs'],
     ['腫瘍領域の解析と染色の評価 七', 12, '腫瘍…評価 七'],
     [`${'x'.repeat(4_000)}腫瘍 七`, 12, 'xxx…x腫瘍 七'],
   ])('fitMiddle shortens the middle of %j to %d cells', (text, width, shown) => {
@@ -154,5 +158,10 @@ describe('widths', () => {
   test('wrapWords breaks between words if possible', () => {
     expect(wrapWords('No row holds that word', 10)).toEqual(['No row', 'holds that', 'word']);
     expect(wrapWords('abcdefghij k', 4)).toEqual(['abcd', 'efgh', 'ij k']);
+    expect(wrapWords('see docs/doctor.md#directories-logs', 24)).toEqual([
+      'see',
+      'docs/doctor.md#',
+      'directories-logs',
+    ]);
   });
 });

@@ -82,5 +82,5 @@ describe('the pane beside the table', () => {
 test('the reason of a row that has ended takes the room of its progress', () => {
   open(110);
   const row = screenLines(store.get()).find((one) => one.includes('4711')) ?? '';
-  expect(row).toMatch(/0:00 The analysis excee/u);
+  expect(row).toMatch(/0s The analysis excee/u);
 });

@@ -42,7 +42,7 @@ describe('the status of a migration', () => {
     const shown = text(state([busy, own]));
     expect(shown).toContain('3 tasks waiting, 2 consumers');
     expect(shown).toContain('celery@old  Python, consumes celery, 1 running, 1 waiting');
-    expect(shown).toContain('a-1  girder_worker_plugin.direct_docker_run.run  running for 10 min');
+    expect(shown).toContain('a-1  girder_worker_plugin.direct_docker_run.run  running for 10m 00s');
     expect(shown).toContain('Next: dsa-slurm migrate drain');
   });
 

@@ -119,7 +119,7 @@ const causeOf = (end: Partial<JobEnd> | null, reason = 'It failed.') =>
 describe('why a run failed', () => {
   it.each([
     ['OUT_OF_MEMORY', 'out of memory at 4G'],
-    ['TIMEOUT', 'time limit of 2h00 reached'],
+    ['TIMEOUT', 'time limit of 2h 00m reached'],
     ['NODE_FAIL', 'its node failed'],
     ['PREEMPTED', 'preempted by another job'],
   ])('is read from the state %s', (base, expected) => {

@@ -34,8 +34,8 @@ test('lists jobs with their state, exit code and run time, and counts those that
   expect(console.text()).toContain('Querying sacct.');
   show({ jobs: [job, { ...job, id: '43', startedAt: null, endedAt: null, exitCode: null }], omitted: 1_200 });
   expect(console.text()).toMatch(/› sacct/u);
-  expect(console.text()).toContain('1,202 jobs of the last day, 1,200 not listed, 4 s ago');
-  expect(console.text()).toMatch(/42_3 +✘ OUT_OF_MEMORY +0:9 +[-\d]+ [:\d]+ +1:05 blast/u);
+  expect(console.text()).toContain('1,202 jobs of the last day, 1,200 not listed, 4s ago');
+  expect(console.text()).toMatch(/42_3 +✘ OUT_OF_MEMORY +0:9 +[-\d]+ [:\d]+ +1m 05s blast/u);
   expect(console.text()).not.toContain('\u001B[2J');
   expect(console.text()).toMatch(/43 +✘ OUT_OF_MEMORY +[-\d]+ [:\d]+ +blast/u);
 });

@@ -80,15 +80,15 @@ describe('the page about a run', () => {
     for (const part of [
       /Girder job +https:\/\/dsa\.example\/#job\/1234/u,
       /task +task\.run from celery/u,
-      /accepted +\d\d:\d\d:\d\d +40 ms/u,
-      /queued +\d\d:\d\d:\d\d +5\.0 s +━+\n/u,
+      /accepted +\d\d:\d\d:\d\d +40ms/u,
+      /queued +\d\d:\d\d:\d\d +5\.0s +━+\n/u,
       /running .* …/u,
       /file +slide\.svs {2}\(f00d\)/u,
       /Outputs, 0 of 1 uploaded\n +folder +nuclei\.anot/u,
       /sbatch +sbatch --parsable --comment 'a '\\''b'\\'''/u,
       /container +apptainer exec --girderToken '\*\*\*'/u,
       /log file +\/logs\/run-1\.out/u,
-      /scontrol show job, 0 s ago, press r to refresh/u,
+      /scontrol show job, 0s ago, press r to refresh/u,
       /WorkDir +\/shared\/logs/u,
       /NtasksPerN:B:S:C 0:0:\*:\*/u,
     ]) {

@@ -35,7 +35,7 @@ test('D on the page about the worker opens it, Esc goes back', () => {
   expect(console.text()).toContain('Output of sdiag: loading');
   show({});
   expect(console.text()).toMatch(/› sdiag/u);
-  expect(console.text()).toContain('Output of sdiag, 4 s ago; times in microseconds');
+  expect(console.text()).toContain('Output of sdiag, 4s ago; times in microseconds');
   expect(console.text()).toMatch(/ Controller *\n {3}Server thread count {2}3 *\n/u);
   expect(console.text()).toMatch(/ {3}evil {2}count:12 ave_time:345 *\n {9}No pending RPCs/u);
   console.press('D', 'esc');

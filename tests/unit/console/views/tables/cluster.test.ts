@@ -40,7 +40,7 @@ describe('nodes', () => {
     console.dispatch(cluster());
     const text = console.text();
     expect(text).toContain('dsa-slurm › default › nodes');
-    expect(text).toContain('● nodes 3 s ago');
+    expect(text).toContain('● nodes 3s ago');
     expect(text).toMatch(/▲ 2 down or drained {3}6\/24 cpus free {3}1\/2 gpus free/u);
     expect(text).toMatch(/▸● mixed +n1 +cpu,gpu +2\.25 +6\/8 +12G\/16G +1\/2/u);
     expect(text).toMatch(/ ▲ idle\+drain +n2 .* 0\/8 .* new disk/u);
@@ -67,7 +67,7 @@ describe('nodes', () => {
     expect(console.text()).not.toContain('~');
     console.dispatch(cluster({ trouble: 'sinfo did not answer within 30 s' }), { type: 'tick', now: 42_000 });
     expect(console.text()).toMatch(
-      /▲ nodes 42 s ago[^]*▲ nodes: update failed: sinfo did not answer within 30 s/u,
+      /▲ nodes 42s ago[^]*▲ nodes: update failed: sinfo did not answer within 30 s/u,
     );
     expect(console.text()).toMatch(/\n~▲ idle\+drain +n2/u);
   });

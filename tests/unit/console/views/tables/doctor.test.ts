@@ -70,12 +70,12 @@ describe('the doctor', () => {
     doctor.tell(failed);
     expect(console.text()).toMatch(/◐ doctor: 1 of 3 done/u);
     expect(console.text()).toMatch(
-      /✘ FAIL +rabbitmq +connection .*1\.2 s .*connection refused; at amqp:\/\/broker/u,
+      /✘ FAIL +rabbitmq +connection .*1\.2s .*connection refused; at amqp:\/\/broker/u,
     );
     doctor.tell(ok);
     doctor.tell(skipped);
     doctor.end();
-    await wait(/● doctor 0 s ago/u);
+    await wait(/● doctor 0s ago/u);
     expect(console.text()).toMatch(/✔ 1 ok {3}▲ 0 warnings {3}✘ 1 failed {3}⊘ 1 skipped/u);
     console.press('1', '7');
     expect(doctor.asked).toHaveLength(1);

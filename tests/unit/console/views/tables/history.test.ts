@@ -57,11 +57,11 @@ describe('the history', () => {
     console.dispatch(history(rows));
     const text = console.text();
     expect(text).toContain('dsa-slurm › default › history');
-    expect(text).toContain('● finished runs 0 s ago');
+    expect(text).toContain('● finished runs 0s ago');
     expect(text).toMatch(/✔ 1 ok {3}✘ 1 failed {3}⊘ 0 canceled/u);
-    expect(text).toMatch(/▸✔ succeeded  +\S+ \S+ +NucleiDetection +Liver +0:03 +1:00/u);
-    expect(text).toMatch(/ ✘ failed  .* NucleiDetection +Lung +1:30 .*It broke\./u);
-    expect(text).toContain('prepared 400 ms · waited 3.0 s · ran 60 s · collected 1.0 s');
+    expect(text).toMatch(/▸✔ succeeded  +\S+ \S+ +NucleiDetection +Liver +3s +1m 00s/u);
+    expect(text).toMatch(/ ✘ failed  .* NucleiDetection +Lung +1m 30s .*It broke\./u);
+    expect(text).toContain('prepared 400ms · waited 3.0s · ran 1m 00s · collected 1.0s');
   });
 
   test('summarizes throughput and queue time of the filtered runs', () => {
@@ -69,9 +69,9 @@ describe('the history', () => {
     console.dispatch(history(rows));
     expect(console.text()).toMatch(/finished an hour +·+█·█ {2}at most 1 an hour, over 58 hours/u);
     expect(console.text()).toMatch(
-      /time in queue +50% within 3\.0 s, 90% within 90 s .* to 10 s ━+ 1 +to 10 min ━+ 1/u,
+      /time in queue +50% within 3\.0s, 90% within 1m 30s .* to 10s ━+ 1 +to 10m ━+ 1/u,
     );
-    expect(console.text()).toMatch(/in queue, median +█ ▁ {2}at most 90 s/u);
+    expect(console.text()).toMatch(/in queue, median +█ ▁ {2}at most 1m 30s/u);
     console.type('/lung');
     expect(console.text()).toMatch(/finished an hour +·+█·· {2}at most 1/u);
     expect(console.text()).toMatch(/✔ 0 ok {3}✘ 1 failed/u);
@@ -131,7 +131,7 @@ describe('the history', () => {
       snapshot: { ...worker.snapshot(), link },
       now: now + 30_000,
     });
-    expect(view.text()).toMatch(/✘ worker not responding, process 1 [^]*▲ finished runs 30 s ago/u);
+    expect(view.text()).toMatch(/✘ worker not responding, process 1 [^]*▲ finished runs 30s ago/u);
   });
 });
 

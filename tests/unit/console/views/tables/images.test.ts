@@ -72,23 +72,21 @@ describe('images', () => {
       detail: said,
     });
     const text = console.text();
-    expect(text).toContain('● images 0 s ago');
+    expect(text).toContain('● images 0s ago');
     expect(text).toContain('2 files, 3.0 GB');
     expect(text).toMatch(
-      /▸example_small_v1\.sif +1\.5 GB +5 min +1 +\/opt\/app +NucleiDetection, Positive +0 s/u,
+      /▸example_small_v1\.sif +1\.5 GB +5m 00s +1 +\/opt\/app +NucleiDetection, Positive +0s/u,
     );
-    expect(text).toMatch(/ other_v2\.sif +1\.5 GB +5 min +0 +… /u);
+    expect(text).toMatch(/ other_v2\.sif +1\.5 GB +5m 00s +0 +… /u);
   });
 
   test('reports unlisted images without marking the rows as outdated', () => {
     console.press('6');
     console.dispatch(images({ unlisted: 1_234 }));
-    expect(console.text()).toContain('● images 0 s ago, 1,234 more not listed');
+    expect(console.text()).toContain('● images 0s ago, 1,234 more not listed');
     expect(console.text()).not.toContain('~');
     console.dispatch(images({ unlisted: 1_234, trouble: 'EIO' }));
-    expect(console.text()).toMatch(
-      /▲ images 0 s ago, 1,234 more not listed[^]*▲ images: update failed: EIO/u,
-    );
+    expect(console.text()).toMatch(/▲ images 0s ago, 1,234 more not listed[^]*▲ images: update failed: EIO/u);
     expect(console.text()).toMatch(/^~other_v2/mu);
   });
 
