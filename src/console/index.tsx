@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { render, type Instance, type SuspendTerminal } from 'ink';
 import { systemClock, type Clock } from '../base/clock.js';
 import type { WorkerHandle } from '../worker/views/handle.js';
@@ -41,6 +43,8 @@ export interface ConsoleOptions {
   doctor?: () => Promise<DoctorPort>;
   /** Starts a worker as a service, if none runs; resolves with a message. Absent: not possible here. */
   startWorker?: () => Promise<string>;
+  /** Stops this process for the shell, and resolves when it continues. */
+  stopProcess?: () => Promise<void>;
   preferences?: Preferences;
   onPreferences?: (preferences: Preferences) => void;
 }
@@ -56,6 +60,7 @@ const maxFps = 60;
  */
 export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | null> {
   const { handle, title, readOnly, workerLifetime, env, signal, clock = systemClock } = options;
+  const { stopProcess = stopUntilContinued } = options;
   const { stdin = process.stdin, stdout = process.stdout } = options;
   requireTerminal(stdin, stdout);
   const themes = createThemes(env);
@@ -83,18 +88,28 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
     store.dispatch({ type: 'suspendChanged', suspended });
     options.onSuspended?.(suspended);
   };
-  const showInPager = async (path: string): Promise<string | null> => {
-    let error: string | null = null;
+  /** Calls `work` while the terminal is as it was before. */
+  const lendTerminal = async (work: () => Promise<void>): Promise<void> => {
     setSuspended(true);
     try {
       await suspend?.(async () => {
         await stopReading(stdin);
-        error = await openPager(path, { env, readOnly: readOnly === true, signal });
+        await work();
       });
     } finally {
       setSuspended(false);
     }
+  };
+  const showInPager = async (path: string): Promise<string | null> => {
+    let error: string | null = null;
+    await lendTerminal(async () => {
+      error = await openPager(path, { env, readOnly: readOnly === true, signal });
+    });
     return error;
+  };
+  // another process has stopped this one, and its shell has used the screen since
+  const redraw = (): void => {
+    if (!store.get().suspended) void lendTerminal(async () => undefined);
   };
   let choice: QuitChoice | null = null;
   let screen: Instance | null = null;
@@ -109,6 +124,7 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
     host: {
       saveFile: saveExport,
       openPager: showInPager,
+      ...(workerLifetime === 'continues' ? { suspend: async () => lendTerminal(stopProcess) } : {}),
       // OSC 52: the clipboard belongs to the terminal, not to this host
       copyToClipboard: (text) => stdout.write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
     },
@@ -143,10 +159,12 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
       maxFps,
     });
     const stopMouse = alternateScreen ? reportMouse(store, stdout) : () => undefined;
+    process.on('SIGCONT', redraw);
     const removeListeners = closeOnExit(stdin, stdout, signal, close);
     try {
       await screen.waitUntilExit();
     } finally {
+      process.off('SIGCONT', redraw);
       removeListeners();
       stopMouse();
       screen.unmount();
@@ -195,6 +213,18 @@ async function stopReading(stdin: NodeJS.ReadStream): Promise<void> {
   await new Promise(setImmediate);
   stdin.pause();
   await new Promise(setImmediate);
+}
+
+/** After this time without being continued, the process was not stopped: no shell controls it. */
+const stopMs = 500;
+
+/** Stops the job of the shell that this process belongs to, as Ctrl-Z does without raw mode. */
+async function stopUntilContinued(): Promise<void> {
+  const over = new AbortController();
+  const continued = once(process, 'SIGCONT', { signal: over.signal }).catch(() => undefined);
+  process.kill(0, 'SIGTSTP');
+  await Promise.race([continued, delay(stopMs)]);
+  over.abort();
 }
 
 function sizeOf(stdout: NodeJS.WriteStream): Size {

@@ -51,6 +51,7 @@ export interface CommandContext {
   quit: QuitController;
   worker: WorkerCommands;
   line: LineEditor;
+  host: Pick<HostServices, 'suspend'>;
 }
 
 /** Shows a text in the message line: errors until the next key, anything else for some seconds. */
@@ -66,6 +67,8 @@ export interface HostServices {
   /** Shows a file in the pager, which owns the terminal until it exits. Resolves with an error message or null. */
   openPager(path: string): Promise<string | null>;
   copyToClipboard(text: string): void;
+  /** Stops the process until the shell continues it. Absent: not possible, because the worker runs in it. */
+  suspend?: () => Promise<void>;
 }
 
 /** Commands for the table on screen. */

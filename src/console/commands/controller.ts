@@ -110,6 +110,7 @@ export function createController(options: ControllerOptions): Controller {
       notify,
     }),
     batches: createBatchCommands({ handle, store, host, notify, showAnswer }),
+    host,
     nodes: createNodeCommands({ handle, store, notify, showAnswer }),
     rowActions: createRowActionController({ handle, store, notify, showAnswer }),
     quit: createQuitController({ handle, store, notify, showAnswer, quit }),

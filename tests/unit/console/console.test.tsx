@@ -343,6 +343,56 @@ describe('runConsole', { timeout: 20_000 }, () => {
     restored(terminal);
   });
 
+  test('gives the terminal back while it is stopped, and redraws once it continues', async () => {
+    const terminal = fakeTerminal();
+    let during = '';
+    const over = runConsole({
+      handle: busyWorker(),
+      env: {},
+      workerLifetime: 'continues',
+      stopProcess: async () => {
+        during = terminal.written();
+      },
+      ...terminal.streams,
+    });
+    await begun(terminal);
+    terminal.type('\u001A');
+    await vi.waitFor(() => expect(during).not.toBe(''));
+    await vi.waitFor(() => expect(terminal.written().slice(during.length)).toContain('broker consuming'));
+    expect(during.lastIndexOf('\u001B[?1049l')).toBeGreaterThan(during.lastIndexOf('\u001B[?1049h'));
+    terminal.type('q');
+    await over;
+    restored(terminal);
+  });
+
+  test('redraws when another process has stopped it and it continues', async () => {
+    const terminal = fakeTerminal();
+    const over = runConsole({
+      handle: busyWorker(),
+      env: {},
+      workerLifetime: 'continues',
+      ...terminal.streams,
+    });
+    await begun(terminal);
+    const before = terminal.written().length;
+    process.emit('SIGCONT', 'SIGCONT');
+    await vi.waitFor(() => expect(terminal.written().slice(before)).toContain('broker consuming'));
+    terminal.type('q');
+    await over;
+    restored(terminal);
+  });
+
+  test('does not stop the worker that runs in it', async () => {
+    const terminal = fakeTerminal();
+    const over = runConsole({ handle: createFakeWorker(), env: {}, ...terminal.streams });
+    await begun(terminal);
+    terminal.type('\u001A');
+    await vi.waitFor(() => expect(terminal.written()).toContain('would also stop the worker'));
+    terminal.type('q');
+    await over;
+    restored(terminal);
+  });
+
   test('writes only changed cells', async () => {
     expect(await writtenForAChange({})).not.toContain('intake open');
   });

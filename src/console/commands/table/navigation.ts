@@ -99,6 +99,18 @@ export const navigation: readonly Command[] = [
     run: ({ quit }) => quit.ask(),
   }),
   command({
+    id: 'suspend',
+    keys: ['ctrl-z'],
+    contexts: scrollable,
+    name: 'suspend',
+    help: 'Back to the shell; `fg` continues here',
+    run({ host, notify }) {
+      if (host.suspend === undefined)
+        notify('warning', 'Ctrl-Z would also stop the worker, which runs in this console.');
+      else void host.suspend();
+    },
+  }),
+  command({
     id: 'interrupt',
     keys: ['ctrl-c'],
     contexts,
