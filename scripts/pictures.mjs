@@ -21,7 +21,7 @@ const rows = 32;
 const dir = await mkdtemp('/tmp/site-');
 const { NO_COLOR: _, ...env } = { ...process.env, TERM: 'xterm-256color', COLORTERM: 'truecolor' };
 const terminal = new headless.Terminal({ cols, rows, allowProposedApi: true });
-const pty = spawn(program, ['sandbox', '--count', '150', '--dir', join(dir, 'sandbox')], {
+const pty = spawn(program, ['sandbox', '--count', '400', '--dir', join(dir, 'sandbox')], {
   name: 'xterm-256color',
   cols,
   rows,
@@ -70,7 +70,9 @@ try {
   await until(/idle nodes/);
   keep('npm run sandbox: a private Slurm, RabbitMQ and fake Girder start', 4);
   await until(/RUNNING[^]*RUNNING[^]*━/);
-  await picture('jobs', 'The live table of runs and Slurm jobs', '', /━━/);
+  // the use of the cluster is read once a minute, and jobs report their progress after some seconds
+  await until(/cpus ━[^]*━ +\d\d%[^]*━ +\d\d%/);
+  await picture('jobs', 'The live table of runs and Slurm jobs', '', /━ +\d\d%/);
   keep('The console: runs and Slurm jobs, live', 3);
   await delay(2_000);
   keep('The console: runs and Slurm jobs, live', 3);
@@ -86,6 +88,8 @@ try {
   await picture('log', 'The log of a running analysis below the table', 'l', /follow/);
   keep('l: the log of the analysis, followed', 4);
   await show('l', /q quit/);
+  await picture('batches', 'Slides that one user started together, as a batch', '2', /slides done/);
+  keep('2: the batch, its progress, rate and expected end', 4);
   await picture('nodes', 'The nodes of the cluster', '3', /n4 /);
   keep('3: the nodes of the cluster', 3);
   await show('7', /✔[^]*✔[^]*q quit/);

@@ -115,8 +115,14 @@ export function truncateMiddle(text: string, width: number, ellipsis = '…'): s
     return cut(name, width - 1 - cellWidth(tail)) + ellipsis + tail;
   }
   const atLeast = Math.ceil(((width - 1) * 2) / 3);
-  const end = (nameWidth > atLeast && name !== text ? name : cutEnd(text, atLeast)).trimStart();
+  const end = nameWidth > atLeast && name !== text ? name : withoutFragment(cutEnd(text, atLeast), text);
   return cut(text, width - 1 - cellWidth(end)).trimEnd() + ellipsis + end;
+}
+
+/** The end of a text without the last letters of a word that it begins with, and without leading spaces. */
+function withoutFragment(end: string, text: string): string {
+  const isWhole = text.at(-end.length - 1) === ' ';
+  return isWhole ? end : end.replace(/^[!-~]{0,3} +/u, '');
 }
 
 /** {@link truncateMiddle}, in exactly `width` cells. */

@@ -41,7 +41,10 @@ async function runQuestions(context: InitContext, prompter: Prompter, onAnswer: 
   if (context.imported !== null) showImport(context.imported, prompter);
   let flow = await startOrResume(context, prompter);
   prompter.print(
-    `\nEnter accepts the answer in brackets. ${style.heading('<')} goes back, ${style.heading('-')} means none, ${style.heading('?')} explains.\nCtrl-C stops; your answers are kept.`,
+    `\n${indented(
+      `Enter accepts the answer in brackets. ${style.heading('<')} goes back, ${style.heading('-')} means none, ${style.heading('?')} explains.`,
+      0,
+    )}\nCtrl-C stops; your answers are kept.`,
   );
   let hasNewUser = false;
   for (;;) {

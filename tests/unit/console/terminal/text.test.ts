@@ -119,6 +119,7 @@ describe('widths', () => {
     ['Tissue fraction on slide 12.svs', 31, 'Tissue fraction on slide 12.svs'],
     ['Tissue fraction on slide 12.svs', 33, 'Tissue fraction on slide 12.svs  '],
     ['Tissue fraction on slide 12.svs', 7, 'Tissue…'],
+    ['Tissue fraction on slide 1.tiff', 22, 'Tissue fr…slide 1.tiff'],
     // the name of the slide stays whole if it fits; of a longer one, mostly the beginning stays
     ['Nuclei detection on TCGA-A2-1198-01Z-00-DX1.svs', 34, 'Nuclei…TCGA-A2-1198-01Z-00-DX1.svs'],
     ['Nuclei detection on TCGA-A2-1198-01Z-00-DX1.svs', 27, 'TCGA-A2-1198-01Z-00-DX1.svs'],
