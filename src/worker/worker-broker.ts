@@ -8,7 +8,7 @@ import type { RunScheduler } from './scheduler.js';
 import { isSupportedTask, type TaskAcceptor } from './task-acceptor.js';
 
 /** Messages that the broker may deliver before the first of them is journaled. */
-const prefetch = 16;
+const prefetch = 64;
 
 export interface WorkerBrokerOptions {
   settings: Settings;

@@ -382,7 +382,6 @@ function compose(
       });
       broker = connection;
       releasers.add('the broker', async () => connection.close());
-      await resumeRuns();
       const isKnown = (id: string): boolean => runStore.get(id) !== undefined;
       releasers.add('kept messages', keepPruned(messages, isKnown, log));
       intake.adjust();
@@ -399,7 +398,8 @@ function compose(
         log,
         stopping,
       });
-      await connection.start();
+      // new tasks need not wait until each of thousands of runs is resumed
+      await Promise.all([connection.start(), resumeRuns()]);
     },
     async stop() {
       stop.abort();

@@ -43,6 +43,9 @@ const soonMs = 1_000;
 /** Free space that a full disk must have again before tasks are accepted: enough for the messages of several tasks. */
 const probeBytes = 256 * 1024;
 
+/** Characters of snapshots that are written at a time. */
+const writeLength = 1 << 18;
+
 /** The part of the lock on the state directory that a journal needs. */
 export type JournalLease = Pick<Lease, 'hold' | 'confirm'>;
 
@@ -111,12 +114,18 @@ async function replaceJournal(path: string, runs: Iterable<Run>, lease: JournalL
   const file = await open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
   let bytes = 0;
   try {
-    const write = async (line: string): Promise<void> => {
-      bytes += Buffer.byteLength(line) + 1;
-      await file.appendFile(`${line}\n`);
+    let text = `${formatLine}\n`;
+    const write = async (): Promise<void> => {
+      bytes += Buffer.byteLength(text);
+      await file.appendFile(text);
+      text = '';
     };
-    await write(formatLine);
-    for (const run of runs) await write(writeLine({ snapshot: run }));
+    for (const run of runs) {
+      text += `${writeLine({ snapshot: run })}\n`;
+      // one write for each of thousands of runs would delay the start
+      if (text.length >= writeLength) await write();
+    }
+    await write();
     await file.sync();
     await lease.confirm();
     await rename(fresh, path);
