@@ -33,7 +33,7 @@ function rank({ project, moduleId }: TestSpecification): number {
 const withServices = {
   // after the unit tests: what is timed against a real Slurm must not compete with them
   sequence: { groupOrder: 1 },
-  globalSetup: ['tests/support/global-setup.ts'],
+  globalSetup: ['tests/support/temporary-root.ts', 'tests/support/global-setup.ts'],
   // most of the time they wait
   maxWorkers: 3,
   // one module graph for each process, as below
@@ -52,6 +52,7 @@ export default defineConfig({
           name: 'unit',
           sequence: { groupOrder: 0 },
           include: ['tests/unit/**/*.test.{ts,tsx}'],
+          globalSetup: ['tests/support/temporary-root.ts'],
           // More than 200 files share one module graph for each worker: a fresh one for each file took three times as long.
           isolate: false,
           // for property tests on a machine that others use too

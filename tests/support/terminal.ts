@@ -23,8 +23,11 @@ export interface TerminalProgram {
   ended: Promise<number>;
   /** Whether the program has restored the main screen and the cursor. */
   isRestored(): boolean;
-  /** Closes the window: SIGHUP to the program and its children. Resolves once all have exited. */
-  close(): Promise<void>;
+  /**
+   * Closes the window: SIGHUP, or another signal, to the program. Resolves once it and its children have exited; fails if they
+   * have not after 15 s, and kills the program.
+   */
+  close(signal?: NodeJS.Signals): Promise<void>;
 }
 
 export interface TerminalOptions {
@@ -121,14 +124,17 @@ export function startInTerminal(
       view.buffer.active.type === 'normal' &&
       written.lastIndexOf('\u001B[?1049l') > written.lastIndexOf('\u001B[?1049h') &&
       written.lastIndexOf('\u001B[?25h') > written.lastIndexOf('\u001B[?25l'),
-    async close() {
-      if (over === null) pty.kill();
-      await ended;
+    async close(signal = 'SIGHUP') {
+      if (over === null) pty.kill(signal);
       const deadline = Date.now() + 15_000;
       for (let left = await inSession(pty.pid); left.length > 0; left = await inSession(pty.pid)) {
-        if (Date.now() > deadline) throw new Error(`Still in the terminal's session: ${left.join(', ')}`);
+        if (Date.now() > deadline) {
+          pty.kill('SIGKILL');
+          throw new Error(`Still in the terminal's session: ${left.join(', ')}\n${frame(screen())}`);
+        }
         await delay(20);
       }
+      await ended;
     },
   };
 }
