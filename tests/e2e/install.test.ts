@@ -76,12 +76,10 @@ describe('npm run package', () => {
   );
 
   test('runs where no Node.js is on PATH', async () => {
-    const bin = join(directory, 'path');
-    await mkdir(bin);
+    const bin = await mkdtemp(join(directory, 'path-'));
     const { stdout } = await run('sh', ['-c', 'command -v readlink']);
     await symlink(stdout.trim(), join(bin, 'readlink'));
-    const home = join(directory, 'home');
-    await mkdir(home);
+    const home = await mkdtemp(join(directory, 'home-'));
     const started = async (...args: string[]) =>
       run(join(prefixOf(process.arch), 'bin/dsa-slurm'), args, { env: { PATH: bin, HOME: home } });
     expect((await started('--version')).stdout).toBe(`${version}\n`);

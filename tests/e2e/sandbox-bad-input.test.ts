@@ -21,7 +21,7 @@ afterAll(async () => {
 /** A machine on which `<parent>/<name>` is a file system of its own, mounted with these options. */
 async function withFileSystem(name: string, options: string, ...args: string[]) {
   const [dir, mounted] = [join(parent, `${name}-machine`), join(parent, name)];
-  await Promise.all([dir, mounted].map(async (directory) => mkdir(directory)));
+  await Promise.all([dir, mounted].map(async (directory) => mkdir(directory, { recursive: true })));
   const setup = [`mount -t tmpfs -o ${options} tmpfs ${mounted}`];
   const hosts = ['127.0.0.1 localhost lab-pc'];
   return runOnMachine({ dir, hostName: 'lab-pc', hosts, setup }, sandboxCommand(...args));
@@ -42,8 +42,7 @@ describe.concurrent('dsa-slurm sandbox refuses', () => {
   });
 
   test('a directory that is not empty, without changing it', async () => {
-    const dir = join(parent, 'full');
-    await mkdir(dir);
+    const dir = await mkdtemp(join(parent, 'full-'));
     await writeFile(join(dir, 'mine'), '');
     const { code, stderr } = await run('--dir', dir);
     expect({ code, stderr }).toEqual({
@@ -87,7 +86,7 @@ describe.concurrent('dsa-slurm sandbox refuses', () => {
 });
 
 test('a second sandbox in the same directory, but accepts a path that is too long for a socket', async () => {
-  const dir = join(parent, 'a'.repeat(120), 'site');
+  const dir = join(await mkdtemp(join(parent, 'long-')), 'a'.repeat(120), 'site');
   const first = startSandbox({ HOME: parent, TMPDIR: parent }, '--dir', dir, '--count', '1');
   await vi.waitFor(() => expect(first.text()).toContain('Starting RabbitMQ'), { timeout: 60_000 });
   expect(await run('--dir', dir)).toMatchObject({ code: 2, stderr: expect.stringContaining('is not empty') });

@@ -164,8 +164,7 @@ describe.each(kinds)('%s', (kind, answers) => {
     const [script] = ending(/\/start\.sh$/);
     if (script === undefined || answers.deployment === null) return;
     // a PATH that contains only a fake mkdir, which prints its arguments
-    const tools = join(dirname(script), 'tools');
-    await mkdir(tools);
+    const tools = await mkdtemp(join(dirname(script), 'tools-'));
     await writeFile(join(tools, 'mkdir'), '#!/bin/sh\nshift\nprintf "%s\\n" "$@"\n', { mode: 0o755 });
     await writeFile(join(tools, 'dirname'), '#!/bin/sh\nexec /usr/bin/dirname "$@"\n', { mode: 0o755 });
     const result = await run('/bin/sh', [script], { env: { PATH: tools } });
