@@ -67,7 +67,7 @@ export default defineConfig({
           include: ['tests/integration/**/*.test.ts'],
           // what waits for Slurm waits side by side
           maxConcurrency: 20,
-          testTimeout: 120_000,
+          testTimeout: 180_000,
           hookTimeout: 120_000,
         },
       },

@@ -31,7 +31,7 @@ beforeEach(async () => {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   manager.stdout?.setEncoding('utf8').on('data', (text: string) => (received += text));
-  await vi.waitFor(() => expect(received).toContain('listening'), 20_000);
+  await vi.waitFor(() => expect(received).toContain('listening'), 60_000);
 });
 
 afterEach(async () => {

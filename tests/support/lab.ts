@@ -159,14 +159,14 @@ export async function openLab(
       await producer.publish([message], { queue });
       return girderJob;
     },
-    async ended(job, timeoutMs = 60_000) {
+    async ended(job, timeoutMs = 90_000) {
       const final: number[] = [status.success, status.error, status.canceled];
       return lab.until(() => {
         const now = girder.job(job.id);
         return now !== undefined && final.includes(now.status) ? now : null;
       }, timeoutMs);
     },
-    async until(look, timeoutMs = 30_000) {
+    async until(look, timeoutMs = 90_000) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
         const found = await look();

@@ -109,7 +109,7 @@ async function reasonOfRealJob(slurm: Readonly<Record<string, string | number>>)
     let row = '';
     await expect
       .poll(async () => (row = await site.must('squeue', '--noheader', '--jobs', id, '--format=%T %r')), {
-        timeout: 30_000,
+        timeout: 90_000,
       })
       .not.toMatch(/ (None|Priority|Resources)$/m);
     expect(row).toMatch(/^PENDING /);

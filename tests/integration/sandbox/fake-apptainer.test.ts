@@ -127,7 +127,7 @@ describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
       ],
       { signal: stop.signal },
     );
-    await expect.poll(() => stat(mark).catch(() => null), { timeout: 10_000 }).not.toBeNull();
+    await expect.poll(() => stat(mark).catch(() => null), { timeout: 60_000 }).not.toBeNull();
     const aborted = performance.now();
     stop.abort();
     expect((await pending).kind).toBe('aborted');

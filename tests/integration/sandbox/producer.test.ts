@@ -53,7 +53,7 @@ function message() {
 async function fetchOne(from: string): Promise<GetMessage> {
   let got: GetMessage | false = false;
   await expect
-    .poll(async () => (got = await channel.get(from, { noAck: true })), { timeout: 10_000 })
+    .poll(async () => (got = await channel.get(from, { noAck: true })), { timeout: 60_000 })
     .not.toBe(false);
   return got as unknown as GetMessage;
 }

@@ -15,7 +15,7 @@ async function nodes(): Promise<string[]> {
 
 test('four nodes are idle and the default partition comes first', async () => {
   // jobs of earlier tests may still be completing
-  await expect.poll(nodes, { timeout: 20_000 }).toContain('n1|pathology*|idle|8');
+  await expect.poll(nodes, { timeout: 60_000 }).toContain('n1|pathology*|idle|8');
   const names = (await nodes()).map((line) => line.split('|')[0]);
   expect(new Set(names)).toEqual(new Set(['n1', 'n2', 'n3', 'n4']));
   expect(testSite().slurmPartitions[0]).toBe('pathology');
@@ -25,9 +25,9 @@ test('a job runs, and its processes can be identified by their cluster', async (
   const submitted = await run('sbatch', ['--parsable', '--output=/dev/null', '--wrap=sleep 60']);
   expect(submitted).toMatchObject({ kind: 'exited', exitCode: 0 });
   const id = submitted.kind === 'exited' ? submitted.stdout.trim() : '';
-  await expect.poll(() => leftovers(testSite().slurmConf), { timeout: 20_000 }).not.toEqual([]);
+  await expect.poll(() => leftovers(testSite().slurmConf), { timeout: 60_000 }).not.toEqual([]);
   await run('scancel', [id]);
-  await expect.poll(() => leftovers(testSite().slurmConf), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => leftovers(testSite().slurmConf), { timeout: 60_000 }).toEqual([]);
 });
 
 test('RabbitMQ accepts the given URL and no guessed password', async () => {

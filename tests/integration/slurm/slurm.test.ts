@@ -112,7 +112,7 @@ async function untilRow(jobId: string, is: (row: JobRow) => boolean): Promise<Jo
       const now = await row(jobId);
       return is(now) ? now : null;
     },
-    { timeout: 30_000, interval: 200 },
+    { timeout: 90_000, interval: 200 },
   );
 }
 

@@ -168,7 +168,7 @@ describe.concurrent('one task from message to result', () => {
     await lab.ended(published);
     await expect
       .poll(() => lab.worker.handle.snapshot().runs.find(({ girderJobId }) => girderJobId === published.id), {
-        timeout: 30_000,
+        timeout: 90_000,
       })
       .toMatchObject({ user: 'pathologist', title: 'Nuclei on slide 7', image, cli: 'Show' });
   });
