@@ -92,6 +92,7 @@ export function createStubExecutor(): Executor {
     find: async () => ({ kind: 'none', accounting: true }),
     cancel: async () => ({ ok: true, said: '' }),
     canceledAt: () => null,
+    cancelSettled: async () => undefined,
     async resolveEnd({ jobId }) {
       const failed = fails(Number(jobId));
       const state = { base: failed ? 'FAILED' : 'COMPLETED', flags: [] };

@@ -8,6 +8,8 @@ export interface Canceler {
   cancel(jobIds: readonly string[]): Promise<CommandOutcome>;
   /** When a job was last canceled without an error, by `clock.monotonic()`; null if not in the last minutes. */
   canceledAt(jobId: string): number | null;
+  /** Resolves once no cancel of the job is under way. A job may end while scancel is still running. */
+  cancelSettled(jobId: string): Promise<void>;
 }
 
 /** How long requests are collected before they are sent. */
@@ -26,6 +28,7 @@ export function createCanceler(
   clock: Clock,
 ): Canceler {
   const canceled = new Map<string, number>();
+  const underWay = new Map<string, Promise<unknown>>();
   let gathered: Request[] = [];
 
   async function flush(): Promise<void> {
@@ -46,12 +49,19 @@ export function createCanceler(
 
   return {
     async cancel(jobIds) {
-      return new Promise((resolve) => {
+      const answer = new Promise<CommandOutcome>((resolve) => {
         gathered.push({ jobIds, resolve });
         if (gathered.length === 1) void flush();
       });
+      for (const id of jobIds) underWay.set(id, answer);
+      const outcome = await answer;
+      for (const id of jobIds) if (underWay.get(id) === answer) underWay.delete(id);
+      return outcome;
     },
     canceledAt: (jobId) => canceled.get(jobId) ?? null,
+    async cancelSettled(jobId) {
+      await underWay.get(jobId);
+    },
   };
 }
 

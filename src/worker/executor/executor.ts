@@ -76,6 +76,8 @@ export interface Executor {
   cancel(jobIds: readonly string[]): Promise<CommandOutcome>;
   /** See `Canceler.canceledAt`. */
   canceledAt(jobId: string): number | null;
+  /** See `Canceler.cancelSettled`. */
+  cancelSettled(jobId: string): Promise<void>;
   /** Finds out how a job ended if the tracker does not show it, or its row does not tell. */
   resolveEnd(job: EndedJob): Promise<JobEnd>;
   /** Holds, releases or otherwise changes jobs. @throws DsaSlurmError `usage` for an invalid value */

@@ -111,6 +111,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
       }
     },
     canceledAt: () => null,
+    cancelSettled: async () => undefined,
     async resolveEnd({ jobId, key, exitRecord }): Promise<JobEnd> {
       const job = supervisor.job(jobId);
       if (job === undefined || job.key !== key) {

@@ -65,6 +65,7 @@ export async function monitorJob(
     ended.abort();
     await Promise.all([log, streams]);
     context.stopping.throwIfAborted();
+    await noteOperatorCancel(submitted, services);
     const run = currentRun(runStore, submitted);
     const end = await withRecord(run, reported);
     await runStore.record(run.id, { type: 'job-ended', end });
@@ -74,6 +75,20 @@ export async function monitorJob(
     noteRunning();
     await Promise.allSettled([log, streams, cancel]);
   }
+}
+
+/**
+ * An operator's cancel is journaled once scancel has succeeded, and the job may end before that: without this the run would have
+ * been canceled by nobody, or have failed.
+ */
+async function noteOperatorCancel(
+  submitted: SubmittedRun,
+  { executor, runStore }: Pick<MonitorServices, 'executor' | 'runStore'>,
+): Promise<void> {
+  await executor.cancelSettled(submitted.jobId);
+  const { id, jobId, cancel, brokenStream } = currentRun(runStore, submitted);
+  if (cancel !== null || brokenStream !== null || executor.canceledAt(jobId) === null) return;
+  await runStore.record(id, { type: 'cancel-requested', by: 'operator' });
 }
 
 /**

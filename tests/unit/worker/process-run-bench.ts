@@ -49,6 +49,8 @@ export interface ProcessRunBench {
   published: unknown[];
   run(): Run | undefined;
   cancel(by: CancelSource): Promise<void>;
+  /** Cancels the Slurm job as the operator's `x` does, before anything is journaled. */
+  cancelJob(jobId: string): Promise<unknown>;
   /** Processes the run until it settles. */
   finished(): Promise<Run | undefined>;
   close(): Promise<void>;
@@ -183,6 +185,7 @@ export async function openProcessRunBench({
     results,
     published,
     run: () => runStore.get(id),
+    cancelJob: async (jobId) => executor.cancel([jobId]),
     cancel: async (by) => void (await scheduler.requestCancel(id, by)),
     async finished() {
       scheduler.start(id);

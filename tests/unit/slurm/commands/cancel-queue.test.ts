@@ -35,6 +35,20 @@ test('answers each request with the errors of its own jobs', async () => {
   expect(canceler.canceledAt('2')).toBeNull();
 });
 
+test('says when the cancel of a job is no longer under way', async () => {
+  const answer = Promise.withResolvers<CommandOutcome>();
+  const canceler = createCanceler(async () => answer.promise, systemClock);
+  const settled: string[] = [];
+  const canceled = canceler.cancel(['1']);
+  const all = ['1', '2'].map(async (id) => canceler.cancelSettled(id).then(() => settled.push(id)));
+  await all[1];
+  expect(settled).toEqual(['2']);
+  answer.resolve({ ok: true, said: '' });
+  await Promise.all([...all, canceled]);
+  expect(settled).toEqual(['2', '1']);
+  await canceler.cancelSettled('1');
+});
+
 test('answers all requests with an error that names no job', async () => {
   const said =
     'scancel: error: slurm_kill_job2() failed Unable to contact slurm controller (connect failure)';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import type { CommandResult } from '../../../../src/base/command.js';
 import { describeChunk } from '../../../../src/girder/jobs/log-chunk.js';
@@ -280,6 +280,27 @@ describe('a run that has its job', () => {
     );
     expect(await finished()).toMatchObject({ outcome: 'succeeded', jobId: '57', end: { toldBy: 'squeue' } });
     expect(calls.filter(({ file }) => file === 'scancel')).toEqual([]);
+  });
+
+  test("is canceled by the operator, although it ends while the operator's scancel still runs", async () => {
+    let state = 'RUNNING';
+    let seen = 0;
+    const { finished, cancelJob, results } = await setUp(
+      async (call) => {
+        if (call.file === 'scancel') {
+          state = 'CANCELLED';
+          await vi.waitFor(() => expect(seen).toBeGreaterThan(3));
+          return said('');
+        }
+        if (state === 'CANCELLED') seen += 1;
+        return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+      },
+      { events: submitted },
+    );
+    const canceled = cancelJob('42');
+    expect(await finished()).toMatchObject({ outcome: 'canceled', cancel: { by: 'operator' } });
+    expect(results).toMatchObject([{ status: 'REVOKED', reason: 'revoked' }]);
+    await canceled;
   });
 
   test('is canceled again until the job has ended, because Slurm may requeue it', async () => {
