@@ -2,6 +2,7 @@
 // Figures of the worker on a real RabbitMQ and a real Slurm of four nodes, each beside its bare counterpart in the same
 // run where there is one, so that they can be compared between machines. docs/performance.md explains the scenarios.
 import { writeFile } from 'node:fs/promises';
+import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { openSite } from './bench/site.mjs';
@@ -55,8 +56,8 @@ try {
   );
   for (const { name, measure, grows = false } of scenarios) {
     const given = counts.map((count) => ({ ...sizes, count, waiting: count }));
-    for (const size of grows && given.length > 0 ? given : [sizes]) {
-      for (const row of await measure(site, size)) {
+    for (const [index, size] of (grows && given.length > 0 ? given : [sizes]).entries()) {
+      for (const row of await measure(site, size, index === 0)) {
         rows.push({ scenario: name, ...row });
         show(row);
       }
@@ -66,10 +67,9 @@ try {
   await site?.close();
 }
 if (values.json !== undefined) {
-  await writeFile(
-    values.json,
-    `${JSON.stringify({ at: new Date().toISOString(), node: process.version, rows }, null, 2)}\n`,
-  );
+  const machine = { cores: availableParallelism(), load: Number(loadavg()[2].toFixed(1)) };
+  const figures = { at: new Date().toISOString(), node: process.version, machine, rows };
+  await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`);
 }
 
 function show({ what, ours, bare, reach }) {

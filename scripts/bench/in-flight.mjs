@@ -9,7 +9,11 @@ import { createRunner } from '../../build/base/command.js';
 export const title = 'runs that wait in Slurm';
 export const grows = true;
 
-export async function measure(site, { waiting = 5_000, quietSeconds = 30, settleSeconds = 12 }) {
+export async function measure(
+  site,
+  { waiting = 5_000, quietSeconds = 30, settleSeconds = 12 },
+  isFirst = true,
+) {
   const bin = join(site.dir, `bin-${waiting}`);
   await mkdir(bin, { recursive: true });
   const calls = join(bin, 'calls');
@@ -22,8 +26,8 @@ export async function measure(site, { waiting = 5_000, quietSeconds = 30, settle
   const trial = await openTrial(site, { settings, path: bin });
   try {
     await trial.start();
-    const idleCpu = await cpuShare(trial.pid(), quietSeconds);
-    const idle = await usage(trial.pid());
+    const idle = isFirst ? await idleWorker(trial, quietSeconds) : [];
+    const { rss: idleMemory } = await usage(trial.pid());
     const began = performance.now();
     const tasks = Array.from({ length: waiting }, () => trial.publish());
     await trial.channel.waitForConfirms();
@@ -58,11 +62,15 @@ export async function measure(site, { waiting = 5_000, quietSeconds = 30, settle
     const scancels = (await readFile(calls, 'utf8')).split('\n').length - 1;
     const what = `${waiting} waiting`;
     return [
-      { what: 'idle worker: CPU of a core (%)', ours: idleCpu, reach: 0.5 },
-      { what: 'idle worker: memory (MB)', ours: idle.rss },
+      ...idle,
       { what: `${what}: seconds until all were in Slurm`, ours: seconds },
       { what: `${what}: peak memory (MB)`, ours: after.peak, reach: 250 },
       { what: `${what}: memory afterwards (MB)`, ours: after.rss, reach: 250 },
+      {
+        what: `${what}: increase of memory, a run (kB)`,
+        ours: (Math.max(0, after.rss - idleMemory) * 1_024) / waiting,
+        reach: 20,
+      },
       { what: `${what}: CPU of a core (%)`, ours: quietCpu },
       { what: `${what}: query RPCs a minute`, ours: perMinute, reach: 12 },
       { what: `${what}: restarted worker consumes after (s)`, ours: ready / 1_000, reach: 3 },
@@ -71,4 +79,13 @@ export async function measure(site, { waiting = 5_000, quietSeconds = 30, settle
   } finally {
     await trial.close();
   }
+}
+
+async function idleWorker(trial, seconds) {
+  const cpu = await cpuShare(trial.pid(), seconds);
+  const { rss } = await usage(trial.pid());
+  return [
+    { what: 'idle worker: CPU of a core (%)', ours: cpu, reach: 0.5 },
+    { what: 'idle worker: memory (MB)', ours: rss },
+  ];
 }

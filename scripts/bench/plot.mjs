@@ -1,21 +1,24 @@
-// Draws how the cost of the worker grows with its runs, from the JSON of `npm run bench --
-// --only in-flight --count 1,10,100,1000,5000 --json figures.json`: node scripts/bench/plot.mjs figures.json docs/performance-growth.svg
+// Draws how the cost of the worker grows with its runs, from the JSON of one or more runs of the bench:
+// npm run bench -- --only in-flight --count 1,10,100,1000,5000 --json figures.json
+// node scripts/bench/plot.mjs figures.json docs/performance-growth.svg
 import { readFile, writeFile } from 'node:fs/promises';
 
-const [source, target] = process.argv.slice(2);
-if (source === undefined || target === undefined) {
-  console.error('usage: node scripts/bench/plot.mjs FIGURES.json PLOT.svg');
+const sources = process.argv.slice(2);
+const target = sources.pop();
+if (sources.length === 0) {
+  console.error('usage: node scripts/bench/plot.mjs FIGURES.json... PLOT.svg');
   process.exit(2);
 }
-const { at, rows } = JSON.parse(await readFile(source, 'utf8'));
+const results = await Promise.all(sources.map(async (source) => JSON.parse(await readFile(source, 'utf8'))));
+const { at, machine } = results[0];
 /** Points by figure, of the rows that name a number of waiting runs. */
 const figures = new Map();
-for (const { what, ours } of rows) {
+for (const { what, ours } of results.flatMap(({ rows }) => rows)) {
   const [, runs, figure] = /^(\d+) waiting: (.+)$/.exec(what) ?? [];
   if (figure !== undefined) figures.set(figure, [...(figures.get(figure) ?? []), [Number(runs), ours]]);
 }
 if (figures.size === 0) {
-  console.error(`plot: ${source} has no figures of the scenario in-flight`);
+  console.error('plot: no figures of the scenario in-flight');
   process.exit(1);
 }
 
@@ -35,7 +38,7 @@ await writeFile(
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width * columns} ${height * total + 24}" font-family="sans-serif" font-size="11" fill="#333">
 <rect width="100%" height="100%" fill="#fff"/>
 ${panels.join('\n')}
-<text x="8" y="${height * total + 14}">Runs that wait in Slurm, on a logarithmic axis. Measured ${at.slice(0, 10)}.</text>
+<text x="8" y="${height * total + 14}">Runs that wait in Slurm, on a logarithmic axis. Measured ${at.slice(0, 10)} on ${machine.cores} cores, load ${machine.load}.</text>
 </svg>
 `,
 );

@@ -26,15 +26,21 @@ export interface RunScheduler {
 
 export interface RunSchedulerOptions {
   runStore: Pick<RunStore, 'get' | 'record'>;
-  /** Processes one run until it has finished or the worker stops. `signal` aborts when the run is to be canceled. */
+  /**
+   * Processes one run until it has finished or the worker stops. `signal` aborts when the run is to be canceled, or the worker
+   * stops.
+   */
   processRun: (id: string, signal: AbortSignal) => Promise<void>;
   /** Called each time a run is no longer being processed. */
   onSettled: (id: string) => void;
+  /** Aborts when the worker stops. */
+  stopping: AbortSignal;
   log: Log;
 }
 
 interface ActiveRun {
-  cancel: AbortController;
+  /** Cancels or stops it. */
+  end: AbortController;
   done: Promise<void>;
   girderJob: GirderJob | null;
 }
@@ -43,9 +49,14 @@ export function createRunScheduler({
   runStore,
   processRun,
   onSettled,
+  stopping,
   log,
 }: RunSchedulerOptions): RunScheduler {
   const active = new Map<string, ActiveRun>();
+  // one listener for all: thousands of runs may wait
+  stopping.addEventListener('abort', () => {
+    for (const { end } of active.values()) end.abort(stopping.reason);
+  });
 
   async function process(id: string, signal: AbortSignal): Promise<void> {
     try {
@@ -68,18 +79,19 @@ export function createRunScheduler({
       log.info({ run: id, by, stage: run.stage }, 'cancel requested');
       await runStore.record(id, { type: 'cancel-requested', by });
     }
-    active.get(id)?.cancel.abort();
+    active.get(id)?.end.abort();
     return true;
   }
 
   return {
     start(id) {
       if (active.has(id)) return;
-      const cancel = new AbortController();
-      if (runStore.get(id)?.cancel) cancel.abort();
-      const entry: ActiveRun = { cancel, done: Promise.resolve(), girderJob: null };
+      const end = new AbortController();
+      if (stopping.aborted) end.abort(stopping.reason);
+      else if (runStore.get(id)?.cancel) end.abort();
+      const entry: ActiveRun = { end, done: Promise.resolve(), girderJob: null };
       active.set(id, entry);
-      entry.done = process(id, cancel.signal);
+      entry.done = process(id, end.signal);
     },
     requestCancel,
     cancelSoon(id, by) {

@@ -179,6 +179,7 @@ function compose(
       girder.forget(id);
       intake.adjust();
     },
+    stopping,
     log,
   });
   const { requestCancel } = scheduler;

@@ -114,11 +114,12 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   const closing = new AbortController();
   const closed = closing.signal;
   let finishing = false;
+  /** Aborts when the run ends, or with `closing`. */
   const ending = new AbortController();
   let starting: Promise<void> | null = null;
   let secondCheck: Promise<void> | null = null;
   let initialStatus: InitialStatus = 'queued';
-  const hasStarted = new AbortController();
+  const polling = new AbortController();
   const client = createGirderJobClient(ref, {
     ...options,
     log,
@@ -142,6 +143,11 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   });
   const orClosed = (signal: AbortSignal | undefined): AbortSignal =>
     signal === undefined ? closed : AbortSignal.any([closed, signal]);
+
+  function endChecks(): void {
+    ending.abort();
+    polling.abort();
+  }
 
   /** Sets a status step by step, sending only transitions that Girder allows from the last status seen. */
   async function advanceTo(
@@ -173,7 +179,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
 
   /** Repeats reports that a late save has overwritten. */
   async function repairLateSave(): Promise<void> {
-    const stop = AbortSignal.any([closed, ending.signal]);
+    const stop = ending.signal;
     for (const ms of lateSaveCheckMs) {
       if (!(await sleepUntilAfterAcceptance(ms, stop))) continue;
       const isAnswered = await queue.firstReport(firstReportMs, stop);
@@ -181,10 +187,9 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       if (!stop.aborted) await advanceTo(initialStatus, stop, seen);
     }
     // a run that waits in Slurm reports nothing, so without polling it would notice neither a cancel nor the job's deletion
-    const waiting = AbortSignal.any([stop, hasStarted.signal]);
-    while (!waiting.aborted && options.acceptedAt !== undefined) {
-      await clock.sleep(pollWaitingMs, waiting);
-      if (!waiting.aborted) await advanceTo(initialStatus, stop);
+    while (!polling.signal.aborted && options.acceptedAt !== undefined) {
+      await clock.sleep(pollWaitingMs, polling.signal);
+      if (!polling.signal.aborted) await advanceTo(initialStatus, stop);
     }
   }
 
@@ -246,9 +251,9 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     },
     started() {
       initialStatus = 'running';
-      hasStarted.abort();
+      polling.abort();
       if (finishing || client.lastSeen()?.status === jobStatus.running) return;
-      starting ??= advanceTo('running', AbortSignal.any([closed, ending.signal]))
+      starting ??= advanceTo('running', ending.signal)
         .then(() => undefined)
         .catch((error: unknown) =>
           log.debug({ error: errorLine(error) }, 'could not set the Girder job to RUNNING'),
@@ -261,7 +266,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       const stop = orClosed(signal);
       finishing = true;
       // one request at a time, so that the last status seen is current
-      ending.abort();
+      endChecks();
       await starting;
       await queue.flush(stop, statusToEndWith(outcome));
       const seen = client.lastSeen();
@@ -280,6 +285,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       secondCheck = verifyAfter(second, outcome, signal);
     },
     close() {
+      endChecks();
       if (secondCheck === null) closing.abort();
       else void secondCheck.finally(() => closing.abort());
     },

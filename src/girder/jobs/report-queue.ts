@@ -83,7 +83,8 @@ export function createReportQueue({
   let finalStatus: number | null = null;
   let hasReported = false;
   let flushes = 0;
-  let pause = new AbortController();
+  /** Ends the wait for the interval; null unless something waits. */
+  let pause: AbortController | null = null;
   let isSending = false;
   let waiting: (() => void)[] = [];
 
@@ -182,7 +183,11 @@ export function createReportQueue({
       // the interval collects small reports; a full chunk is sent at once
       const isBehind = buffer.length() >= chunkLength;
       const wait = flushes > 0 || isBehind ? 0 : lastReport + reportMs - clock.monotonic();
-      if (wait > 0) await clock.sleep(wait, AbortSignal.any([closed, pause.signal]));
+      if (wait > 0) {
+        pause = new AbortController();
+        await clock.sleep(wait, AbortSignal.any([closed, pause.signal]));
+        pause = null;
+      }
       if (!closed.aborted) await sendReport();
       releaseWaiting();
     }
@@ -243,11 +248,10 @@ export function createReportQueue({
     async flush(stop, status = null) {
       finalStatus = status;
       flushes += 1;
-      pause.abort();
+      pause?.abort();
       while (hasReports() && !stop.aborted) await nextReport(stop);
       finalStatus = null;
       flushes -= 1;
-      if (flushes === 0) pause = new AbortController();
     },
     startInterval() {
       lastReport = clock.monotonic();

@@ -19,6 +19,8 @@ export async function openGirderJob(
   runStore: RunStore,
   options: Omit<GirderJobOptions, 'onSending' | 'onSent' | 'connection' | 'isNew'>,
 ): Promise<GirderJob> {
+  // the callbacks below must not keep this version of the run
+  const { id } = run;
   let ref: GirderJobRef | null = null;
   try {
     ref = readGirderJob(run.task.headers);
@@ -39,13 +41,11 @@ export async function openGirderJob(
     // journaling fails only when the worker stops
     onSending: async (marks, piece) => {
       const { log, streams } = offsetsOf(marks);
-      await runStore
-        .record(run.id, { type: 'log-sending', upTo: log, streams, piece })
-        .catch(() => undefined);
+      await runStore.record(id, { type: 'log-sending', upTo: log, streams, piece }).catch(() => undefined);
     },
     onSent: (marks) => {
       const { log, streams } = offsetsOf(marks);
-      void runStore.record(run.id, { type: 'log-sent', offset: log, streams }).catch(() => undefined);
+      void runStore.record(id, { type: 'log-sent', offset: log, streams }).catch(() => undefined);
     },
   });
   if (run.stage === 'accepted') for (const note of notes) girderJob.log(`${note}\n`);

@@ -28,7 +28,8 @@ export function createPreparation(places: number, clock: Pick<Clock, 'sleep'>): 
       const release = await limiter.acquire(key, signal);
       const left = new AbortController();
       void clock.sleep(placeMs, left.signal).then(release);
-      return () => left.abort();
+      // with a reason of its own, because the default one is an error that would keep its stack as long as the run
+      return () => left.abort('left');
     },
   };
 }

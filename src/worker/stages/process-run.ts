@@ -9,7 +9,14 @@ import { checkToken } from './check-token.js';
 import { followLog } from '../logs/follow-log.js';
 import { reconcileLog } from '../logs/reconcile-log.js';
 import { runFilesOf } from '../reporting/run-files.js';
-import { isDecided, isEnded, isStaged, isSubmitting, type DecidedRun } from '../run-state/run-milestones.js';
+import {
+  isDecided,
+  isEnded,
+  isStaged,
+  isSubmitting,
+  type DecidedRun,
+  type SubmittedRun,
+} from '../run-state/run-milestones.js';
 import type { CancelSource, Run } from '../run-state/run.js';
 import { waitUntilDue } from './accepted.js';
 import { collect, keepArtifacts, type RunResult } from './collecting.js';
@@ -27,15 +34,16 @@ import type { StageContext, WorkerServices } from '../worker-services.js';
  * becomes the outcome of this run and affects no other.
  *
  * Resolves when the run has finished, or when the worker stops: the journal then says where to resume.
+ * @param signal aborts when the run is canceled or the worker stops
  */
-export async function processRun(id: string, services: WorkerServices, canceled: AbortSignal): Promise<void> {
+export async function processRun(id: string, services: WorkerServices, signal: AbortSignal): Promise<void> {
   const { runStore, stopping } = services;
   const log = services.log.child({ run: id });
   const begun = runStore.mustGet(id);
   const context: StageContext = {
     id,
     girderJob: await services.openGirderJob(begun),
-    signal: AbortSignal.any([stopping, canceled]),
+    signal,
     stopping,
   };
   try {
@@ -107,6 +115,19 @@ async function classifyErrors(
 }
 
 async function runStages(begun: Run, context: StageContext, services: WorkerServices): Promise<RunResult> {
+  const prepared = await prepare(begun, context, services);
+  if ('result' in prepared) return prepared.result;
+  const { submitted } = prepared;
+  // the task is decoded again where it is needed: the jobs of thousands of runs may wait here
+  const ended = isEnded(submitted) ? submitted : await monitorJob(context, submitted, services);
+  return collect(context, readAnalysis(begun.task), ended, services);
+}
+
+/** A run whose job is in Slurm; or its result, if it needs no job. */
+type Prepared = { submitted: SubmittedRun } | { result: RunResult };
+
+/** All that comes before Slurm has the job. */
+async function prepare(begun: Run, context: StageContext, services: WorkerServices): Promise<Prepared> {
   if (begun.refusal !== null) throw new DsaSlurmError('message', begun.refusal);
   const work = readWork(begun);
   services.runStore.recordVolatile(begun.id, {
@@ -117,11 +138,11 @@ async function runStages(begun: Run, context: StageContext, services: WorkerServ
 
   if (begun.stage === 'accepted') {
     const cancel = await waitUntilDue(begun, context, services);
-    if (cancel !== null) return canceledBy(cancel);
+    if (cancel !== null) return { result: canceledBy(cancel) };
   }
   const leave = await enterPreparation(begun, work, context, services);
   try {
-    return await processWork(begun, work, context, services, leave);
+    return await submitWork(begun, work, context, services);
   } finally {
     leave();
   }
@@ -140,13 +161,12 @@ async function enterPreparation(
   return services.preparation.enter(key, signal);
 }
 
-async function processWork(
+async function submitWork(
   begun: Run,
   work: Work,
   context: StageContext,
   services: WorkerServices,
-  leavePreparation: () => void,
-): Promise<RunResult> {
+): Promise<Prepared> {
   const answer = await begin(begun, context, services);
   if (answer !== 'go') await services.requestCancel(begun.id, 'girder');
   const run = services.runStore.mustGet(begun.id);
@@ -156,7 +176,9 @@ async function processWork(
   if (run.jobId === null)
     for (const sentence of refusedFollowUps(run.task)) context.girderJob.log(`${sentence}\n`);
   if (work.kind === 'ingest') {
-    return run.cancel === null ? pullImages(context, work.ingest, services) : canceledBy(run.cancel);
+    return {
+      result: run.cancel === null ? await pullImages(context, work.ingest, services) : canceledBy(run.cancel),
+    };
   }
   const { analysis } = work;
   if (analysis.ignoredOptions.length > 0 && run.jobId === null) {
@@ -168,14 +190,12 @@ async function processWork(
   let submitted = await findSubmitted(context, run, services);
   if (submitted === null) {
     const keepsInputs = isSubmitting(run) && isStaged(run);
-    if (!keepsInputs && run.cancel !== null) return canceledBy(run.cancel);
+    if (!keepsInputs && run.cancel !== null) return { result: canceledBy(run.cancel) };
     if (!keepsInputs) await checkToken(run, analysis, context, services);
     const staged = keepsInputs ? run : await stageInputs(context, analysis, run, services);
     submitted = await submitJob(context, analysis, staged, services);
   }
-  leavePreparation();
-  const ended = isEnded(submitted) ? submitted : await monitorJob(context, analysis, submitted, services);
-  return collect(context, analysis, ended, services);
+  return { submitted };
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { Analysis } from '../../girder/protocol/analysis.js';
 import type { GirderJob } from '../../girder/jobs/job.js';
+import { readAnalysis } from '../../girder/protocol/read-analysis.js';
 import type { JobRow } from '../../slurm/job.js';
 import { readExitRecord, type ExitRecord } from '../../slurm/exit-record.js';
 import { endByRecord } from '../../slurm/job-end.js';
@@ -29,50 +29,58 @@ type MonitorServices = Services<
 /**
  * Follows the job and its log until Slurm reports the end of the job. While Slurm does not answer, this waits. A cancel
  * runs scancel and then waits for the end as for any other job.
+ *
+ * Thousands of runs may wait here at a time, so what each of them holds is kept small: one signal, and no decoded task.
  */
 export async function monitorJob(
   context: StageContext,
-  analysis: Analysis,
   submitted: SubmittedRun,
   services: MonitorServices,
 ): Promise<EndedRun> {
   const { runStore } = services;
+  const { signal, stopping } = context;
   const ended = new AbortController();
+  const noteEnded = (): void => ended.abort();
+  stopping.addEventListener('abort', noteEnded, { once: true });
+  if (stopping.aborted) noteEnded();
   // a job that waits has no log: nothing need look for one
   const { promise: running, resolve: noteRunning } = Promise.withResolvers<void>();
   if (submitted.stage === 'running') noteRunning();
-  const broken = new AbortController();
-  const untilEnd = AbortSignal.any([ended.signal, context.stopping]);
+  const { promise: unwanted, resolve: noteUnwanted } = Promise.withResolvers<void>();
+  const noteCanceled = (): void => noteUnwanted();
+  signal.addEventListener('abort', noteCanceled, { once: true });
+  if (signal.aborted || submitted.brokenStream !== null) noteUnwanted();
   const reconciled = reconcileLog(context, services);
-  const log = Promise.all([reconciled, running]).then(async () => followLog(context, services, untilEnd));
+  const log = Promise.all([reconciled, running]).then(async () => followLog(context, services, ended.signal));
   const streams = reconciled.then(async () =>
-    followStreams(context, analysis, services, untilEnd, () => broken.abort()),
+    followStreams(context, readAnalysis(submitted.task), services, ended.signal, noteUnwanted),
   );
   // awaited below; until then a rejection must not count as unhandled
   streams.catch(() => undefined);
-  if (submitted.brokenStream !== null) broken.abort();
-  const unwanted = AbortSignal.any([context.signal, broken.signal]);
-  const cancel = cancelWhenUnwanted(submitted, unwanted, services, untilEnd);
+  const cancel = cancelWhenUnwanted(submitted, unwanted, services, ended.signal);
   try {
     const reported = await waitForEnd(context, submitted, services, noteRunning);
     noteRunning();
     await waitForOutputFiles(
       context,
-      analysis,
+      readAnalysis(submitted.task),
       { ...currentRun(runStore, submitted), end: reported },
       services,
     );
-    ended.abort();
+    noteEnded();
     await Promise.all([log, streams]);
-    context.stopping.throwIfAborted();
+    stopping.throwIfAborted();
     await noteOperatorCancel(submitted, services);
     const run = currentRun(runStore, submitted);
     const end = await withRecord(run, reported);
     await runStore.record(run.id, { type: 'job-ended', end });
     return { ...currentRun(runStore, run), end };
   } finally {
-    ended.abort();
+    stopping.removeEventListener('abort', noteEnded);
+    signal.removeEventListener('abort', noteCanceled);
+    noteEnded();
     noteRunning();
+    noteUnwanted();
     await Promise.allSettled([log, streams, cancel]);
   }
 }
@@ -344,20 +352,16 @@ function isWholeStory({ undisturbed, reachedLimit, usage }: ExitRecord, run: Sub
 }
 
 /**
- * Runs scancel once the run is canceled or one of its streams is broken, and again until the job has ended: scancel may
- * fail, and Slurm may requeue a job that was ending when scancel came.
+ * Runs scancel once the run is canceled or one of its streams is broken, and again until the job has ended (`unwanted` resolves
+ * then, too): scancel may fail, and Slurm may requeue a job that was ending when scancel came.
  */
 async function cancelWhenUnwanted(
   submitted: SubmittedRun,
-  unwanted: AbortSignal,
+  unwanted: Promise<void>,
   services: MonitorServices,
   ended: AbortSignal,
 ): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const either = AbortSignal.any([unwanted, ended]);
-    if (either.aborted) resolve();
-    else either.addEventListener('abort', () => resolve(), { once: true });
-  });
+  await unwanted;
   let wait = 1_000;
   while (!ended.aborted) {
     const { id, jobId, cancel, brokenStream } = currentRun(services.runStore, submitted);

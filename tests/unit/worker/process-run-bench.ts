@@ -125,6 +125,7 @@ export async function openProcessRunBench({
     runStore,
     processRun: async (id, signal) => processRun(id, services, signal),
     onSettled: () => undefined,
+    stopping: stop.signal,
     log,
   });
   const services: WorkerServices = {

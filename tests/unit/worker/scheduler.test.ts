@@ -34,9 +34,10 @@ async function setUp({
   });
   const onSettled = vi.fn();
   const error = vi.spyOn(log, 'error');
-  const scheduler = createRunScheduler({ runStore, processRun, onSettled, log });
+  const stop = new AbortController();
+  const scheduler = createRunScheduler({ runStore, processRun, onSettled, stopping: stop.signal, log });
   const isCanceled = (): boolean => processRun.mock.calls[0]?.[1].aborted ?? false;
-  return { id, runStore, scheduler, settle, processRun, onSettled, isCanceled, error };
+  return { id, runStore, scheduler, settle, processRun, onSettled, isCanceled, error, stop };
 }
 
 test('a run is processed once, however often it is started, until it settles', async () => {
@@ -122,4 +123,17 @@ test('an internal error of one run is logged and settles it', async () => {
   await scheduler.idle();
   expect(onSettled.mock.calls).toEqual([[id]]);
   expect(error).toHaveBeenCalledOnce();
+});
+
+test('a stopping worker stops its runs, and those that are started later', async () => {
+  const { id, runStore, scheduler, settle, processRun, isCanceled, stop } = await setUp();
+  scheduler.start(id);
+  expect(isCanceled()).toBe(false);
+  stop.abort('stopping');
+  expect(processRun.mock.calls[0]?.[1].reason).toBe('stopping');
+  const { id: later } = await runStore.accept({ task: someTask({ id: 'later' }), refusal: null });
+  scheduler.start(later);
+  expect(processRun.mock.calls[1]?.[1].reason).toBe('stopping');
+  settle.resolve(undefined);
+  await scheduler.idle();
 });
