@@ -55,7 +55,10 @@ export function openTerminal(program, args, { columns, rows, env = {} }) {
       pty.write(key);
       return (await until(() => bytes > before, `the answer to ${JSON.stringify(key)}`)) - pressedAt;
     },
-    /** CPU milliseconds so far and resident megabytes, now and at most, as the kernel counts them: proc(5). */
+    /**
+     * CPU milliseconds so far and resident megabytes, now and at most, as the kernel counts them: proc(5). Private: without the
+     * program file of Node.js, which all processes share.
+     */
     usage() {
       const fields = readFileSync(`/proc/${pty.pid}/stat`, 'utf8').split(') ')[1].split(' ');
       const status = readFileSync(`/proc/${pty.pid}/status`, 'utf8');
@@ -64,6 +67,7 @@ export function openTerminal(program, args, { columns, rows, env = {} }) {
         cpuMs: (Number(fields[11]) + Number(fields[12])) * 10,
         residentMb: megabytes('VmRSS'),
         mostMb: megabytes('VmHWM'),
+        privateMb: megabytes('RssAnon'),
       };
     },
     press: (text) => pty.write(text),

@@ -72,6 +72,7 @@ try {
   show('key to frame, 99th percentile', `${percentile(keys, 0.99).toFixed(1)} ms`, '<= 33 ms');
   show('one core, idle', `${((after.cpuMs - before.cpuMs) / seconds / 10).toFixed(1)} %`, '<= 15 %');
   show('resident memory', `${after.residentMb.toFixed(0)} MB`, '<= 200 MB');
+  show('  private, without the program file of Node.js', `${after.privateMb.toFixed(0)} MB`, '<= 80 MB');
   show('  at most', `${after.mostMb.toFixed(0)} MB`, '-');
   show(
     'written to the terminal, idle',
