@@ -88,7 +88,7 @@ try {
   await picture('log', 'The log of a running analysis below the table', 'l', /follow/);
   keep('l: the log of the analysis, followed', 4);
   await show('l', /q quit/);
-  await picture('batches', 'Slides that one user started together, as a batch', '2', /slides done/);
+  await show('2', /slides done/);
   keep('2: the batch, its progress, rate and expected end', 4);
   await picture('nodes', 'The nodes of the cluster', '3', /n4 /);
   keep('3: the nodes of the cluster', 3);
