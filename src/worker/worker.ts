@@ -76,6 +76,8 @@ export interface WorkerOptions {
 const hungFilesMs = 8_000;
 /** Runs of one Girder that are on their way to sbatch at a time. */
 const preparing = 16;
+/** How long a starting worker waits for RabbitMQ before it resumes its runs, in milliseconds. */
+const headStartMs = 1_000;
 /** Runs that a starting worker resumes before it turns to what else has happened. */
 const resumedAtOnce = 16;
 /** Concurrent sbatch calls. */
@@ -353,7 +355,7 @@ function compose(
   async function resumeRuns(): Promise<void> {
     const unfinished = [...runStore.all()].filter(({ stage }) => stage !== 'finished');
     for (const [index, run] of unfinished.entries()) {
-      // thousands at once would keep the connection to RabbitMQ from being opened in time
+      // a connection to RabbitMQ that is still being opened would be given up after thousands at once
       if (index % resumedAtOnce === 0) await setImmediate();
       if (stopping.aborted) return;
       // revoked before it was accepted, and the worker died between journaling the one and the other
@@ -399,8 +401,10 @@ function compose(
         log,
         stopping,
       });
-      // new tasks need not wait until each of thousands of runs is resumed
-      await Promise.all([connection.start(), resumeRuns()]);
+      const connected = connection.start();
+      // thousands of runs would delay the handshake, and new tasks need not wait until all are resumed
+      await Promise.race([connected, clock.sleep(headStartMs, stopping)]);
+      await Promise.all([connected, resumeRuns()]);
     },
     async stop() {
       stop.abort();
