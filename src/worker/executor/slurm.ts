@@ -38,6 +38,8 @@ export interface SlurmOptions {
   cancelSignal: CancelSignal | null;
   clock: Clock;
   log: Log;
+  /** Ends the sbatch that a dead worker left running; a test without such processes has its own. */
+  endLeftovers?: typeof endStraySubmissions;
 }
 
 /** Jobs run on the cluster. */
@@ -48,6 +50,7 @@ export function createSlurmExecutor({
   cancelSignal,
   clock,
   log,
+  endLeftovers = endStraySubmissions,
 }: SlurmOptions): Executor {
   const tracker = createTracker({
     run,
@@ -97,7 +100,7 @@ export function createSlurmExecutor({
         timeoutMs: settings.commandTimeoutSeconds * 1_000,
       }),
     async find(question) {
-      const ended = await endStraySubmissions(question);
+      const ended = await endLeftovers(question);
       if (ended.length > 0) log.warn({ ...question, ended }, 'ended a leftover sbatch of a dead worker');
       return findJob(run, question);
     },

@@ -131,10 +131,26 @@ async function waitForEnd(
   let lostSince: number | null = null;
   let unrecordedSince: number | null = null;
   let unrecordedAskedAt = 0;
+  let soughtOtherAt: number | null = null;
   // a poll that began earlier may not know what happened since
   let answersCountFrom = services.clock.monotonic();
   let judged: number | null = null;
   if (!services.submitScript.writesBeginRecord) tracker.pollSoon();
+  /** Follows the job that Slurm has under the run's name, if sbatch printed the id of another one. */
+  const followOther = async (run: SubmittedRun, found: string | undefined): Promise<boolean> => {
+    if (found === undefined || found === run.jobId) return false;
+    services.log.error(
+      { run: id, job: run.jobId, actual: found },
+      'the job of this run has another id than sbatch printed',
+    );
+    await services.runStore.record(id, { type: 'submitted', jobId: found });
+    lostSince = null;
+    unrecordedSince = null;
+    soughtOtherAt = null;
+    answersCountFrom = services.clock.monotonic();
+    tracker.pollSoon();
+    return true;
+  };
   using news = followJob(submitted, services, stopping);
   for (;;) {
     const { begunAs, record } = await news.next();
@@ -176,7 +192,8 @@ async function waitForEnd(
     }
     const now = services.clock.monotonic();
     if (unrecordedSince !== null && now - unrecordedAskedAt < askAgainMs) continue;
-    const { key, exitRecord } = submission;
+    const { key, mark, at, exitRecord } = submission;
+    const findByName = async () => services.executor.find({ key, mark, since: at });
     const trustRecord =
       // the outcome of a canceled run does not depend on the record
       run.cancel !== null || (unrecordedSince !== null && now - unrecordedSince >= recordDoubtMs);
@@ -194,20 +211,10 @@ async function waitForEnd(
       case 'lost': {
         lostSince ??= now;
         if (now - lostSince < lostAfterMs) break;
-        const found = await findOther(run, services);
-        if (found === 'silence') break;
-        const { jobId: actual } = found;
-        if (actual !== null) {
-          services.log.error(
-            { run: id, job: jobId, actual },
-            'the job of this run has another id than sbatch printed',
-          );
-          await services.runStore.record(id, { type: 'submitted', jobId: actual });
-          lostSince = null;
-          answersCountFrom = services.clock.monotonic();
-          tracker.pollSoon();
-          break;
-        }
+        const found = await findByName();
+        if (found.kind === 'silence') break;
+        const other = found.kind === 'found' ? found.jobId : (await readExitRecord(exitRecord))?.jobId;
+        if (await followOther(run, other)) break;
         const state = { base: '', flags: [] };
         return { outcome: 'failed', state, exitCode: null, reason: answer.why, toldBy: 'nobody' };
       }
@@ -219,6 +226,12 @@ async function waitForEnd(
           );
         unrecordedSince ??= now;
         unrecordedAskedAt = now;
+        // accounting that knows nothing of this id for so long may know the job under another one
+        if (now - (soughtOtherAt ?? unrecordedSince) >= lostAfterMs) {
+          soughtOtherAt = now;
+          const found = await findByName();
+          if (found.kind === 'found') await followOther(run, found.jobId);
+        }
         break;
       case 'unknown':
         services.log.warn(
@@ -227,21 +240,6 @@ async function waitForEnd(
         );
     }
   }
-}
-
-/**
- * The id of a run's job if it is not the one that sbatch printed, which may have been the id of another job. Null if no
- * such job exists.
- */
-async function findOther(
-  { submission, jobId }: SubmittedRun,
-  { executor }: Services<'executor'>,
-): Promise<{ jobId: string | null } | 'silence'> {
-  const { key, mark, at, exitRecord } = submission;
-  const answer = await executor.find({ key, mark, since: at });
-  if (answer.kind === 'silence') return 'silence';
-  const found = answer.kind === 'found' ? answer.jobId : (await readExitRecord(exitRecord))?.jobId;
-  return { jobId: found === undefined || found === jobId ? null : found };
 }
 
 /** Applies a row of the tracker. Returns the end of the job, null if it goes on, `ask` if the row does not decide. */

@@ -1,7 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 
 import { runProgram } from '../../support/program.js';
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
@@ -276,6 +276,7 @@ describe('a job id of another user in the output of sbatch', () => {
       '--wrap=sleep 600',
     ])) as { stdout: string };
     const other = stdout.trim();
+    onTestFinished(async () => void (await lab.command('scancel', [other])));
     const { stdout: sbatch } = (await lab.command('which', ['sbatch'])) as { stdout: string };
     await mkdir(lab.bin, { recursive: true });
     const wrapper = `#!/bin/sh\n${sbatch.trim()} "$@" >/dev/null\necho ${other}\n`;
@@ -287,6 +288,5 @@ describe('a job id of another user in the output of sbatch', () => {
       stdout: string;
     };
     expect(states.stdout.trim()).toBe('RUNNING');
-    await lab.command('scancel', [other]);
   }, 180_000);
 });

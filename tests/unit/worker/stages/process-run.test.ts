@@ -282,6 +282,27 @@ describe('a run that has its job', () => {
     expect(calls.filter(({ file }) => file === 'scancel')).toEqual([]);
   });
 
+  test('with another id than sbatch printed is found by its key where accounting is kept', async () => {
+    let state = 'RUNNING';
+    const { finished, dir, calls } = await setUp(
+      (call) => {
+        // 42 is somebody else's
+        if (call.file === 'scontrol') return unknownJob;
+        if (call.file === 'sacct') return said('');
+        if (!call.args.some((arg) => arg.startsWith('--name='))) {
+          return said(squeueLine(call, { JobArrayID: '57', State: state, Name: jobName('run-1') }));
+        }
+        state = 'COMPLETED';
+        return said(squeueLine(call, { JobArrayID: '57', State: 'RUNNING', Name: jobName('run-1') }));
+      },
+      { events: submitted },
+    );
+    await writeFile(join(dir, 'exit'), 'exit=0\njob=57\nnode=n1\nstart=1\nend=2\n');
+    expect(await finished()).toMatchObject({ outcome: 'succeeded', jobId: '57', end: { toldBy: 'squeue' } });
+    // long before the exit record would have been believed
+    expect(calls.filter(({ file }) => file === 'sacct').length).toBeLessThan(20);
+  });
+
   test("is canceled by the operator, although it ends while the operator's scancel still runs", async () => {
     let state = 'RUNNING';
     let seen = 0;
