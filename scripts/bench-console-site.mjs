@@ -62,26 +62,26 @@ let snapshot = {
   link: { kind: 'inside' },
   health: {
     startedAt: now,
-    broker: { state: 'consuming', since: now, trouble: null },
+    broker: { state: 'consuming', since: now, problem: null },
     intake: 'open',
     drainedAt: null,
     inFlight: jobs,
     inFlightLimit: jobs,
     finished: { succeeded: 0, failed: 0, canceled: 0 },
-    trouble: null,
+    problem: null,
   },
   runs,
-  jobs: { rows, at: now, trouble: null },
+  jobs: { rows, at: now, problem: null },
 };
 
 // every running job has grown older: as with a real answer, three rows in ten are new objects
 setInterval(() => {
   rows = rows.map((row, index) => (row.elapsed > 0 ? makeJob(index, row.elapsed + refreshMs / 1_000) : row));
-  snapshot = { ...snapshot, jobs: { rows, at: Date.now(), trouble: null } };
+  snapshot = { ...snapshot, jobs: { rows, at: Date.now(), problem: null } };
   for (const listener of listeners) listener();
 }, refreshMs);
 
-const accepted = async () => ({ ok: true, said: '' });
+const accepted = async () => ({ ok: true, message: '' });
 const handle = {
   snapshot: () => snapshot,
   subscribe(listener) {
@@ -90,7 +90,7 @@ const handle = {
   },
   followLog: () => () => undefined,
   watch: () => () => undefined,
-  runDetail: async () => ({ ok: false, said: 'This worker is simulated.' }),
+  runDetail: async () => ({ ok: false, message: 'This worker is simulated.' }),
   act: accepted,
   pause: accepted,
   resume: accepted,

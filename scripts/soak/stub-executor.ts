@@ -48,7 +48,7 @@ export function createStubExecutor(): Executor {
   const listeners = new Set<(view: TrackedJobs) => void>();
   const jobs = new Map<number, StubJob>();
   let last = 0;
-  let view: TrackedJobs = { rows: [], at: null, trouble: null };
+  let view: TrackedJobs = { rows: [], at: null, problem: null };
   let timer: NodeJS.Timeout | null = null;
 
   const look = (): void => {
@@ -56,7 +56,7 @@ export function createStubExecutor(): Executor {
       job.looks += 1;
       if (job.looks > listedTimes) jobs.delete(job.number);
     }
-    view = { rows: Array.from(jobs.values(), rowOf), at: Date.now(), trouble: null };
+    view = { rows: Array.from(jobs.values(), rowOf), at: Date.now(), problem: null };
     for (const listener of listeners) listener(view);
   };
 
@@ -90,7 +90,7 @@ export function createStubExecutor(): Executor {
       return { kind: 'submitted', jobId: String(last), cluster: null };
     },
     find: async () => ({ kind: 'none', accounting: true }),
-    cancel: async () => ({ ok: true, said: '' }),
+    cancel: async () => ({ ok: true, message: '' }),
     canceledAt: () => null,
     cancelSettled: async () => undefined,
     async resolveEnd({ jobId }) {
@@ -100,9 +100,9 @@ export function createStubExecutor(): Executor {
       const outcome = failed ? 'failed' : 'succeeded';
       return { kind: 'ended', outcome, state, exitCode, reason: '', how: 'record' };
     },
-    change: async () => ({ ok: false, said: 'a stub' }),
+    change: async () => ({ ok: false, message: 'a stub' }),
     describe: async () => ({ kind: 'unknown-job' }),
-    changeNodes: async () => ({ ok: false, said: 'a stub' }),
+    changeNodes: async () => ({ ok: false, message: 'a stub' }),
     batchScript: async () => ({ kind: 'silence', why: 'a stub' }),
     cluster: async () => ({ kind: 'silence', why: 'a stub' }),
     schedulerStatistics: async () => ({ kind: 'silence', why: 'a stub' }),

@@ -59,8 +59,8 @@ function readProblem(line: string): LoggedProblem | null {
   // pino writes the level first; most lines do not need to be parsed
   const level = /^\{"level":(\d+)/.exec(line)?.[1];
   if (level === undefined || Number(level) < 40) return null;
-  const { time, msg, run, reason, why, trouble, err } = JSON.parse(line) as Partial<Record<string, unknown>>;
-  const reasons: unknown[] = [reason, why, trouble, (err as { message?: unknown } | undefined)?.message];
+  const { time, msg, run, reason, why, problem, err } = JSON.parse(line) as Partial<Record<string, unknown>>;
+  const reasons: unknown[] = [reason, why, problem, (err as { message?: unknown } | undefined)?.message];
   const text = [msg, reasons.find((each) => typeof each === 'string')];
   return {
     at: Date.parse(String(time)),

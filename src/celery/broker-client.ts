@@ -149,7 +149,7 @@ export function createBrokerClient(options: BrokerOptions): Broker {
     if (session === null) return;
     // a connection that RabbitMQ has blocked answers only when it is unblocked
     await withTimeout(closingMs, session.consumer.update(), clock);
-    status.set(isConsuming ? 'consuming' : 'paused', status.current().trouble);
+    status.set(isConsuming ? 'consuming' : 'paused', status.current().problem);
   };
 
   const connected = (): BrokerSession => {
@@ -196,14 +196,14 @@ export function createBrokerClient(options: BrokerOptions): Broker {
 
 /** Tracks the state of the connection; logs and reports each change. `closed` is final. */
 function createStatus(onStatus: BrokerOptions['onStatus'], clock: Clock, log: Log) {
-  let status: BrokerStatus = { state: 'connecting', since: clock.now(), trouble: null };
+  let status: BrokerStatus = { state: 'connecting', since: clock.now(), problem: null };
   return {
     current: () => status,
-    set(state: BrokerStatus['state'], trouble: string | null) {
-      if (status.state === 'closed' || (state === status.state && trouble === status.trouble)) return;
-      if (trouble === null) log.info({ state }, 'broker');
-      else log.warn({ state, trouble }, 'broker');
-      status = { state, since: state === status.state ? status.since : clock.now(), trouble };
+    set(state: BrokerStatus['state'], problem: string | null) {
+      if (status.state === 'closed' || (state === status.state && problem === status.problem)) return;
+      if (problem === null) log.info({ state }, 'broker');
+      else log.warn({ state, problem }, 'broker');
+      status = { state, since: state === status.state ? status.since : clock.now(), problem };
       onStatus(status);
     },
   };

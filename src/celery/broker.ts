@@ -15,7 +15,7 @@ export interface BrokerStatus {
   /** When this state began, in milliseconds since the epoch. */
   since: number;
   /** The last problem, as a sentence for the operator; null once connected again. */
-  trouble: string | null;
+  problem: string | null;
 }
 
 /** The broker as the worker sees it. */

@@ -12,7 +12,7 @@ export interface TrackedJobs {
   /** Time of that poll, in milliseconds since the epoch; null before the first. */
   at: number | null;
   /** Why the last poll failed or was incomplete; null if it succeeded. */
-  trouble: string | null;
+  problem: string | null;
 }
 
 export interface Tracker {
@@ -62,8 +62,8 @@ export function createTracker(options: TrackerOptions): Tracker {
   const { run, clock, scope, user = null, log } = options;
   let { intervalMs } = options;
   const listeners = new Set<(view: TrackedJobs) => void>();
-  let view: TrackedJobs = { rows: [], at: null, trouble: null };
-  let all: TrackedJobs = user === null ? { ...view, trouble: "the worker's user name is not known" } : view;
+  let view: TrackedJobs = { rows: [], at: null, problem: null };
+  let all: TrackedJobs = user === null ? { ...view, problem: "the worker's user name is not known" } : view;
   const wideners = new Set<symbol>();
   let byId = new Map<string, JobRow>();
   let askedAt: number | null = null;
@@ -79,7 +79,7 @@ export function createTracker(options: TrackerOptions): Tracker {
     const answer = await queryJobs(run, isWide ? { kind: 'all' } : scope, { signal });
     if (signal.aborted) return;
     if (answer.kind === 'answer') {
-      const trouble =
+      const problem =
         answer.unparsable === 0
           ? null
           : `${answer.unparsable} records of squeue's output could not be parsed`;
@@ -90,13 +90,13 @@ export function createTracker(options: TrackerOptions): Tracker {
       const known = keepRows(byId, answer.rows);
       byId = new Map(known.map((row) => [row.id, row]));
       const ours = isWide ? known.filter((row) => row.user === user) : known;
-      view = { rows: keepArray(view.rows, ours), at, trouble };
-      if (isWide) all = { rows: keepArray(all.rows, known), at, trouble };
+      view = { rows: keepArray(view.rows, ours), at, problem };
+      if (isWide) all = { rows: keepArray(all.rows, known), at, problem };
     } else {
       silences++;
       if (silences === 1) log.warn({ why: answer.why }, 'Slurm does not answer');
-      view = { ...view, trouble: answer.why };
-      if (isWide) all = { ...all, trouble: answer.why };
+      view = { ...view, problem: answer.why };
+      if (isWide) all = { ...all, problem: answer.why };
     }
     for (const listener of listeners) {
       try {

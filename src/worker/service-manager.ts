@@ -81,11 +81,11 @@ function watchdogInterval(env: ServiceManagerOptions['env']): number | null {
 
 /** The state of a worker as one line: `3 runs in flight; RabbitMQ: consuming; Slurm does not answer`. */
 export function serviceStatus({ health, jobs }: WorkerSnapshot): string {
-  const { inFlight, broker, intake, trouble } = health;
+  const { inFlight, broker, intake, problem } = health;
   return [
     `${inFlight} ${inFlight === 1 ? 'run' : 'runs'} in flight`,
     `RabbitMQ: ${broker.state}`,
     ...(intake === 'open' ? [] : [`no new tasks: ${intake}`]),
-    ...[broker.trouble, jobs.trouble, trouble].filter((each) => each !== null),
+    ...[broker.problem, jobs.problem, problem].filter((each) => each !== null),
   ].join('; ');
 }

@@ -174,7 +174,7 @@ function compose(
     runStore,
     async processRun(id, signal) {
       // a problem that an earlier worker had with Girder may be over
-      runStore.recordVolatile(id, { type: 'girder-trouble', trouble: null });
+      runStore.recordVolatile(id, { type: 'girder-problem', problem: null });
       await processRun(id, services, signal);
     },
     onSettled(id) {
@@ -306,11 +306,11 @@ function compose(
     apptainer,
     intake,
     broker: () => broker,
-    trouble: () =>
+    problem: () =>
       lockProblem() ??
       sharedFilesProblem() ??
       submitGate.problem() ??
-      orphans.trouble() ??
+      orphans.problem() ??
       girder.problem() ??
       localQueue.problem(),
     requestCancel,

@@ -109,10 +109,10 @@ describe('the probe of a compute node', () => {
         sif,
         bench.dir,
       ]);
-      const said = result.kind === 'exited' ? result.stdout : '';
-      expect(said).toMatch(expected);
-      expect(said).toMatch(/^dsa-slurm-probe 0\.inode=\d+$/m);
-      expect(said).toMatch(/^dsa-slurm-probe end=abc$/m);
+      const message = result.kind === 'exited' ? result.stdout : '';
+      expect(message).toMatch(expected);
+      expect(message).toMatch(/^dsa-slurm-probe 0\.inode=\d+$/m);
+      expect(message).toMatch(/^dsa-slurm-probe end=abc$/m);
     } finally {
       await other.close();
     }

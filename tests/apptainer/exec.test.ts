@@ -125,14 +125,14 @@ describe('how a container ends', () => {
     const child = spawn(bench.apptainer, ['--quiet', 'exec', ...vector([]), '/bin/sh', '-c', script], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    let said = '';
+    let message = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
+      message += text;
       if (text.includes('ready')) child.kill('SIGTERM');
     });
     const code = await new Promise((resolve) => {
       child.once('close', resolve);
     });
-    expect({ code, said }).toEqual({ code: 7, said: 'ready\nasked to end\n' });
+    expect({ code, message }).toEqual({ code: 7, message: 'ready\nasked to end\n' });
   });
 });

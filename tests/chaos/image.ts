@@ -37,8 +37,8 @@ export const chaosImage: FakeImage = {
 
 /** The lines that the analysis itself writes. */
 export function expectedLines({ lines, alike }: PlannedRun): string[] {
-  const said = Array.from({ length: lines }, (_, index) => (alike ? 'tick' : `line ${index + 1}`));
-  return [...said, 'end'];
+  const message = Array.from({ length: lines }, (_, index) => (alike ? 'tick' : `line ${index + 1}`));
+  return [...message, 'end'];
 }
 
 /** The expected files in its result folder, by path. */

@@ -257,7 +257,7 @@ describe('quitting a console with an embedded worker', () => {
     screen.press('q');
     await screen.waitFor(/Quit\? 1 run is in flight[^]*any other key {2}stay/);
     screen.press('k');
-    const [said] =
+    const [message] =
       /as process (\d+)\.\n[^]*it ended with 0/.exec(
         (
           await screen.waitFor(
@@ -265,9 +265,9 @@ describe('quitting a console with an embedded worker', () => {
           )
         ).join('\n'),
       ) ?? expect.fail('nothing was said');
-    const pid = Number(/process (\d+)/.exec(said)?.[1]);
+    const pid = Number(/process (\d+)/.exec(message)?.[1]);
     try {
-      expect(said).toContain(`kill ${pid}`);
+      expect(message).toContain(`kill ${pid}`);
       expect(screen.isRestored()).toBe(true);
       expect(pid).not.toBe(inside);
       expect(await owner()).toBe(pid);

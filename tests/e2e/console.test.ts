@@ -236,8 +236,8 @@ test('the other tables show nodes, finished runs, images and the doctor with the
   screen.press('3');
   await screen.waitFor(/› nodes(?: {2}|$)/m);
   const [{ id } = { id: '' }] = await bench.slurmJobs(job);
-  const said = await bench.command('squeue', ['--noheader', `--jobs=${id}`, '--format=%N']);
-  const node = said.kind === 'exited' ? said.stdout.trim() : expect.fail(said.kind);
+  const message = await bench.command('squeue', ['--noheader', `--jobs=${id}`, '--format=%N']);
+  const node = message.kind === 'exited' ? message.stdout.trim() : expect.fail(message.kind);
   await screen.waitFor(new RegExp(`● nodes [\\dm ]+s ago[^]*● (mixed|allocated) +${node} .* \\d/\\d`));
   // Enter on its node finds the job there
   screen.press(`/${node}`);

@@ -60,8 +60,8 @@ describe('dsa-slurm sandbox', () => {
   test('Ctrl-C during the batch: 130, and nothing is left', async () => {
     const directory = join(home, 'sandbox');
     const program = startProgram(['sandbox', '--no-console', '--dir', directory, '--count', '4'], { env });
-    const said = (): string => program.stdout() + program.stderr();
-    await expect.poll(said, { timeout: 60_000, interval: 50 }).toMatch(/ [1-9]\d* running/);
+    const message = (): string => program.stdout() + program.stderr();
+    await expect.poll(message, { timeout: 60_000, interval: 50 }).toMatch(/ [1-9]\d* running/);
     expect((await processesIn(directory)).length).toBeGreaterThan(5);
     program.signal('SIGINT');
     expect(await program.ended).toBe(130);

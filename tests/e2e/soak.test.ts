@@ -20,10 +20,10 @@ test(
     });
     const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
     const [code] = (await once(child, 'close')) as [number | null];
-    const said = `${await stdout}${await stderr}`;
+    const message = `${await stdout}${await stderr}`;
     // every seventh fails
-    expect(said).toMatch(new RegExp(`^ +${runs} +${Math.floor(runs / 7)} `, 'm'));
-    expect(said).toContain(': flat');
+    expect(message).toMatch(new RegExp(`^ +${runs} +${Math.floor(runs / 7)} `, 'm'));
+    expect(message).toContain(': flat');
     expect(code).toBe(0);
   },
   amount(300_000, 1_800_000),

@@ -71,7 +71,7 @@ export function fakeCluster(parts: Partial<ClusterView> = {}): ClusterView {
       fakePartition({ name: 'gpu', available: 'down', states: { mixed: 1 } }),
     ],
     at: 0,
-    trouble: null,
+    problem: null,
     ...parts,
   };
 }

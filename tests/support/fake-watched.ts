@@ -6,7 +6,7 @@ export function fakeWorkerDetail(parts: Partial<WorkerDetail> = {}): WorkerDetai
   const noRates = Array.from({ length: 60 }, () => 0);
   return {
     at: 0,
-    trouble: null,
+    problem: null,
     version: '1.2.3',
     pid: 4_242,
     host: 'login1',
@@ -17,7 +17,7 @@ export function fakeWorkerDetail(parts: Partial<WorkerDetail> = {}): WorkerDetai
       queues: [{ queue: 'celery', ready: 3, consumers: 1 }],
     },
     rates: { accepted: noRates, finished: noRates },
-    journal: { path: '/state/journal', bytes: 2_000_000, synced: { at: 0, ms: 2 }, trouble: null },
+    journal: { path: '/state/journal', bytes: 2_000_000, synced: { at: 0, ms: 2 }, problem: null },
     commands: { lastMinute: 7, budget: 120, recent: [] },
     troubles: [],
     ...parts,

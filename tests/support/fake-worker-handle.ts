@@ -51,18 +51,18 @@ export function createFakeWorker(now = 0): FakeWorker {
     link: { kind: 'inside' },
     health: {
       startedAt: now,
-      broker: { state: 'consuming', since: now, trouble: null },
+      broker: { state: 'consuming', since: now, problem: null },
       intake: 'open',
       drainedAt: null,
       inFlight: 0,
       inFlightLimit: 1_000,
       finished: { succeeded: 0, failed: 0, canceled: 0 },
-      trouble: null,
+      problem: null,
     },
     runs: [],
-    jobs: { rows: [], at: now, trouble: null },
+    jobs: { rows: [], at: now, problem: null },
   };
-  let answer: CommandAnswer | Error = { ok: true, said: '' };
+  let answer: CommandAnswer | Error = { ok: true, message: '' };
   const listeners = new Set<() => void>();
   const logs = new Map<string, LogTail>();
   const followers = new Map<string, Set<(tail: LogTail) => void>>();
@@ -92,7 +92,7 @@ export function createFakeWorker(now = 0): FakeWorker {
   const intake = async (word: string, state: WorkerHealth['intake']): Promise<CommandAnswer> => {
     await command(word);
     show({ health: { intake: state } });
-    return { ok: true, said: `Intake ${word === 'drain' ? 'draining' : `${word}d`}.` };
+    return { ok: true, message: `Intake ${word === 'drain' ? 'draining' : `${word}d`}.` };
   };
 
   return {
@@ -116,12 +116,12 @@ export function createFakeWorker(now = 0): FakeWorker {
     },
     async runDetail(runId) {
       const detail = details.runs.get(runId);
-      return detail === undefined ? { ok: false, said: `No such run: ${runId}.` } : { ok: true, detail };
+      return detail === undefined ? { ok: false, message: `No such run: ${runId}.` } : { ok: true, detail };
     },
-    jobDetail: async (jobId) => details.jobs.get(jobId) ?? { jobId, facts: [], at: null, trouble: 'unknown' },
+    jobDetail: async (jobId) => details.jobs.get(jobId) ?? { jobId, facts: [], at: null, problem: 'unknown' },
     jobScript: async (jobId) =>
-      details.scripts.get(jobId) ?? { jobId, lines: [], omitted: 0, at: null, trouble: 'unknown' },
-    imageDetail: async () => ({ ok: false, said: 'There is no such file.' }),
+      details.scripts.get(jobId) ?? { jobId, lines: [], omitted: 0, at: null, problem: 'unknown' },
+    imageDetail: async () => ({ ok: false, message: 'There is no such file.' }),
     async act({ kind, runs, jobs, ...values }) {
       const word = [kind, ...Object.values(values).map(String)].join('=');
       return command([word, ...runs, ...jobs].join(' '));

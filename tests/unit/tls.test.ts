@@ -60,7 +60,7 @@ async function serve(
 
 /** What comes of talking to such a server, and what it heard of us. */
 interface Talk {
-  said: string;
+  message: string;
   heard: string;
 }
 
@@ -76,11 +76,11 @@ const clients: Record<string, (which: Which, trusted: boolean) => Promise<Talk>>
       }),
     );
     const url = `amqps://dsa:${secret}@127.0.0.1:${port}/`;
-    const said = await withBroker(
+    const message = await withBroker(
       { url, signal: AbortSignal.timeout(20_000), clock: systemClock, caFile: trusted ? files.ca : null },
       async () => 'open',
     ).catch(errorLine);
-    return { said, heard };
+    return { message, heard };
   },
   async https(which, trusted) {
     let heard = '';
@@ -94,11 +94,11 @@ const clients: Record<string, (which: Which, trusted: boolean) => Promise<Talk>>
     closers.push(async () => connections.close());
     const apiUrl = `https://127.0.0.1:${port}/api/v1`;
     const client = createGirderClient({ ...createTestSetup(), connections, apiUrl, token: secret });
-    const said = await client
+    const message = await client
       .json(z.object({}), { method: 'GET', path: 'system/version', attempts: 1 })
       .then(() => 'open')
       .catch(errorLine);
-    return { said, heard };
+    return { message, heard };
   },
   async 'mongodb with tls=true'(which, trusted) {
     let heard = '';
@@ -119,15 +119,15 @@ const clients: Record<string, (which: Which, trusted: boolean) => Promise<Talk>>
     const ca = trusted ? `&tlsCAFile=${files.ca}` : '';
     const settings = settingsWith({ 'mongo.uri': `mongodb://127.0.0.1:${port}/girder?tls=true${ca}` });
     const { status, evidence, fix } = await ask(ping, { settings });
-    return { said: [status === 'ok' ? 'open' : status, ...evidence, fix].join(' '), heard };
+    return { message: [status === 'ok' ? 'open' : status, ...evidence, fix].join(' '), heard };
   },
 };
 
 describe.each(Object.entries(clients))('%s', (_, talk) => {
   test('takes a certificate that a trusted authority vouches for', async () => {
-    const { said, heard } = await talk('server', true);
+    const { message, heard } = await talk('server', true);
     expect(heard).not.toBe('');
-    expect(said).not.toMatch(/certificate/i);
+    expect(message).not.toMatch(/certificate/i);
   });
 
   test.each<[string, Which, boolean, RegExp]>([
@@ -135,11 +135,11 @@ describe.each(Object.entries(clients))('%s', (_, talk) => {
     ['another host name', 'stranger', true, /does not match certificate/i],
     ['an end that is over', 'expired', true, /certificate has expired/i],
   ])('refuses one with %s, says so, and sends nothing', async (_name, which, trusted, words) => {
-    const { said, heard } = await talk(which, trusted);
-    expect(said).toMatch(words);
-    expect(said).toMatch(/certificate/i);
-    expect(said).toMatch(/broker\.caFile|girder\.caFile|tlsCAFile/);
-    expect(said).not.toContain(secret);
+    const { message, heard } = await talk(which, trusted);
+    expect(message).toMatch(words);
+    expect(message).toMatch(/certificate/i);
+    expect(message).toMatch(/broker\.caFile|girder\.caFile|tlsCAFile/);
+    expect(message).not.toContain(secret);
     expect(heard).toBe('');
   });
 });

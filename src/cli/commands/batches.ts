@@ -118,7 +118,7 @@ function defineAction(command: Command, context: CliContext, { does, targets, no
     const { settings } = await settingsFor(command, context);
     const asked = targets(findBatch((await read(command, context)).batches, word));
     const options = { settings, env: context.env, clock: systemClock, log: silentLog() };
-    let answer = { ok: true, said: nothing };
+    let answer = { ok: true, message: nothing };
     if (asked.length > 0) {
       const runs = await openRuns(options);
       try {
@@ -128,7 +128,7 @@ function defineAction(command: Command, context: CliContext, { does, targets, no
       }
     }
     if (command.opts<JsonFlag>().json) printLine(context.stdout, printableJson({ ...answer, asked }, 2));
-    else printLine(answer.ok ? context.stdout : context.stderr, answer.said);
+    else printLine(answer.ok ? context.stdout : context.stderr, answer.message);
     if (!answer.ok) context.exitCode = exitCodes.failure;
   });
 }

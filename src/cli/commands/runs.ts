@@ -206,7 +206,7 @@ function defineAction(
       }
       const isNothing = targets.runs.length + targets.jobs.length === 0;
       const answer = isNothing
-        ? { ok: true, said: 'No run matches.' }
+        ? { ok: true, message: 'No run matches.' }
         : await runs.act(command.name() as RunsAction, targets);
       printAnswer(command, context, answer, [...targets.runs, ...targets.jobs]);
     });
@@ -244,7 +244,7 @@ function printAnswer(
 ): void {
   if (command.opts<{ json: boolean }>().json)
     printLine(context.stdout, printableJson({ ...answer, asked }, 2));
-  else printLine(answer.ok ? context.stdout : context.stderr, answer.said);
+  else printLine(answer.ok ? context.stdout : context.stderr, answer.message);
   if (!answer.ok) context.exitCode = exitCodes.failure;
 }
 

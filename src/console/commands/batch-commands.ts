@@ -49,9 +49,9 @@ export function createBatchCommands({
       const name = `${pluralize(runs.length, 'slide')} of ${batchTitle(batch)}`;
       notify('warning', `${done} ${name} …`);
       showAnswer(async () => {
-        const { ok, said } = await handle.act({ ...request, runs: [...runs], jobs: [] });
-        const answer = said.trim() || (ok ? 'accepted' : 'refused without a reason');
-        return { ok, said: `${ok ? done : refused} ${name}: ${answer}` };
+        const { ok, message } = await handle.act({ ...request, runs: [...runs], jobs: [] });
+        const answer = message.trim() || (ok ? 'accepted' : 'refused without a reason');
+        return { ok, message: `${ok ? done : refused} ${name}: ${answer}` };
       });
     },
     openPage: () =>
@@ -79,7 +79,7 @@ export function createBatchCommands({
         return showAnswer(async () => {
           const text = csvText([['run', 'girder_job', 'slurm_job', 'title', 'reason'], ...rows]);
           const path = await host.saveFile(name, text);
-          return { ok: true, said: `${pluralize(failed.length, 'failed slide')} written to ${path}` };
+          return { ok: true, message: `${pluralize(failed.length, 'failed slide')} written to ${path}` };
         });
       }),
   };

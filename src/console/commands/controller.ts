@@ -87,8 +87,8 @@ export function createController(options: ControllerOptions): Controller {
   const showAnswer: ShowAnswer = (request) => {
     void (async () => {
       try {
-        const { ok, said } = await request();
-        notify(ok ? 'good' : 'bad', said);
+        const { ok, message } = await request();
+        notify(ok ? 'good' : 'bad', message);
       } catch (thrown) {
         notify('bad', errorLine(thrown));
       }
@@ -310,7 +310,7 @@ function workerCommands({
       });
       showAnswer(async () => {
         try {
-          return { ok: true, said: await start() };
+          return { ok: true, message: await start() };
         } finally {
           isStarting = false;
         }

@@ -58,15 +58,15 @@ export function createNodeCommands({ handle, store, notify, showAnswer }: NodeCo
       const name = nodes.length === 1 ? nodes[0].name : pluralize(nodes.length, 'node');
       notify('warning', `${change.kind === 'drain' ? 'Drain' : 'Resume'} ${name} …`);
       showAnswer(async () => {
-        const { ok, said } = await handle.changeNodes(
+        const { ok, message } = await handle.changeNodes(
           change,
           nodes.map((node) => node.name),
         );
-        const answer = said.trim() || (ok ? 'accepted' : 'refused without a reason');
-        if (!ok && notAllowed.test(said)) store.dispatch({ type: 'nodesRefused', said: answer });
+        const answer = message.trim() || (ok ? 'accepted' : 'refused without a reason');
+        if (!ok && notAllowed.test(message)) store.dispatch({ type: 'nodesRefused', message: answer });
         const done = change.kind === 'drain' ? 'Drain' : 'Resume';
         const refused = change.kind === 'drain' ? 'Not drained,' : 'Not resumed,';
-        return { ok, said: `${ok ? done : refused} ${name}: ${answer}` };
+        return { ok, message: `${ok ? done : refused} ${name}: ${answer}` };
       });
     },
     openMenu() {

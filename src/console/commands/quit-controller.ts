@@ -39,11 +39,11 @@ export function createQuitController({
   const cancel = async (runs: readonly RunView[]): Promise<CommandAnswer> => {
     const active = new Set(unfinished().map(({ id }) => id));
     const ids = runs.map(({ id }) => id).filter((id) => active.has(id));
-    if (ids.length === 0) return { ok: true, said: '' };
+    if (ids.length === 0) return { ok: true, message: '' };
     try {
       return await handle.act({ kind: 'cancel', runs: ids, jobs: [] });
     } catch (thrown) {
-      return { ok: false, said: errorLine(thrown) };
+      return { ok: false, message: errorLine(thrown) };
     }
   };
 
@@ -53,10 +53,10 @@ export function createQuitController({
    */
   const restoreIntake = async (before: WorkerHealth['intake']): Promise<string> => {
     if (before === 'draining' || handle.snapshot().health.intake !== 'draining') return '';
-    const { ok, said } = before === 'paused' ? await handle.pause() : await handle.resume();
+    const { ok, message } = before === 'paused' ? await handle.pause() : await handle.resume();
     return ok
       ? `, the intake is ${before === 'paused' ? 'paused' : 'open'} again`
-      : `, the intake stays closed (${said})`;
+      : `, the intake stays closed (${message})`;
   };
 
   const cancelAll = async (runs: readonly RunView[]): Promise<CommandAnswer> => {
@@ -65,13 +65,16 @@ export function createQuitController({
     // tasks that arrive after the question must not start here
     const drained = await handle.drain();
     if (!drained.ok) return drained;
-    const { ok, said } = await cancel(runs);
+    const { ok, message } = await cancel(runs);
     if (!ok) {
       const intake = await restoreIntake(before);
-      return { ok, said: `Not all of ${what} canceled. The console stays open${intake}: ${said.trim()}` };
+      return {
+        ok,
+        message: `Not all of ${what} canceled. The console stays open${intake}: ${message.trim()}`,
+      };
     }
     quitWhenIdle();
-    return { ok, said: `${what} canceled. The console closes when no run is in flight.` };
+    return { ok, message: `${what} canceled. The console closes when no run is in flight.` };
   };
 
   return {

@@ -52,7 +52,7 @@ export function createRowActionController({
       const { done, refused } = actionMessages(request);
       notify('warning', `${done} ${name} …`);
       showAnswer(async () => {
-        const { ok, said } = await handle.act({
+        const { ok, message } = await handle.act({
           ...request,
           runs: rows.flatMap(({ run }) => (run === null ? [] : [run.id])),
           jobs: rows.flatMap(({ run, job }) => (run === null && job !== null ? [job.id] : [])),
@@ -60,8 +60,8 @@ export function createRowActionController({
         if (ok && request.kind === 'cancel') {
           store.dispatch({ type: 'rowsEnded', ids: rows.map(({ id }) => id) });
         }
-        const answer = said.trim() || (ok ? 'accepted' : 'refused without a reason');
-        return { ok, said: `${ok ? done : refused} ${name}: ${answer}` };
+        const answer = message.trim() || (ok ? 'accepted' : 'refused without a reason');
+        return { ok, message: `${ok ? done : refused} ${name}: ${answer}` };
       });
     },
     openMenu() {

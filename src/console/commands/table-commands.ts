@@ -76,7 +76,7 @@ export function createTableCommands({ store, host, notify, showAnswer }: TableCo
         names.length === 0 ? `dsa-slurm-${tableNameOf(state)}-${timestamp}.${format}` : names.join(' ');
       showAnswer(async () => {
         const path = await host.saveFile(name, exportText(state, format));
-        return { ok: true, said: `${pluralize(tableOf(state).shown.length, 'row')} written to ${path}` };
+        return { ok: true, message: `${pluralize(tableOf(state).shown.length, 'row')} written to ${path}` };
       });
     },
     copyIds() {

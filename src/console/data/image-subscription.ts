@@ -38,7 +38,7 @@ async function load(handle: WorkerHandle, file: string): Promise<ImageDetail> {
   try {
     return await handle.imageDetail(file);
   } catch (error) {
-    return { ok: false, said: errorLine(error) };
+    return { ok: false, message: errorLine(error) };
   }
 }
 

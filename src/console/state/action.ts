@@ -69,7 +69,7 @@ export type Action =
   | { type: 'menuOpened'; index: number }
   | { type: 'confirmOpened'; target: ActionTarget | BatchTarget | NodeTarget }
   /** Slurm does not allow this user to change nodes. */
-  | { type: 'nodesRefused'; said: string }
+  | { type: 'nodesRefused'; message: string }
   | { type: 'quitOpened' }
   | { type: 'quitCancelOpened'; runs: readonly RunView[] }
   | { type: 'startOpened' }

@@ -235,7 +235,7 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'confirmOpened':
       return recompute({ ...state, overlay: { kind: 'confirm', target: action.target } });
     case 'nodesRefused':
-      return { ...state, nodesRefused: action.said };
+      return { ...state, nodesRefused: action.message };
     case 'quitOpened':
       return recompute({ ...state, overlay: { kind: 'quit' } });
     case 'quitCancelOpened':

@@ -137,7 +137,7 @@ export function elapsedSeconds(row: Row, age: DataAge, now: number): number | nu
   const { run, job } = row;
   if (job !== null && job.elapsed !== null && job.startedAt !== null && row.group !== 'waiting') {
     // Slurm's own count, extrapolated to now; it stops while Slurm does not answer
-    const isTicking = row.group === 'running' && job.endedAt === null && age.trouble === null;
+    const isTicking = row.group === 'running' && job.endedAt === null && age.problem === null;
     return job.elapsed + (isTicking && age.at !== null ? Math.max(0, now - age.at) / 1_000 : 0);
   }
   if (run !== null) {

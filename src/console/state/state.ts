@@ -277,19 +277,19 @@ export interface LostWorker {
   ended: boolean;
   /** Time of its last message. */
   at: number;
-  trouble: string;
+  problem: string;
 }
 
 /** Null while the worker is connected, or if the console is not attached to one. */
 export function lostWorker({ link }: Pick<WorkerSnapshot, 'link'>): LostWorker | null {
-  if (link.kind !== 'socket' || link.trouble === null) return null;
-  const { pid, ended, at, trouble } = link;
-  return { pid, ended, at, trouble };
+  if (link.kind !== 'socket' || link.problem === null) return null;
+  const { pid, ended, at, problem } = link;
+  return { pid, ended, at, problem };
 }
 
 /** Whether no worker runs for this profile, as far as is known: one can be started. */
 export function isWorkerMissing({ link }: Pick<WorkerSnapshot, 'link'>): boolean {
-  return link.kind === 'none' ? link.trouble === null : link.kind === 'socket' && link.ended;
+  return link.kind === 'none' ? link.problem === null : link.kind === 'socket' && link.ended;
 }
 
 /** The jobs that the table lists, with their age. Jobs of all users are a live view with an age of its own. */
@@ -302,11 +302,11 @@ export function listedJobs({
   const lost = lostWorker(snapshot);
   if (lost !== null) {
     const last = scope === 'all' && allJobs !== undefined && allJobs.at !== null ? allJobs : jobs;
-    const trouble = lost.ended ? 'the worker has ended' : 'the worker is not responding';
-    return { ...last, trouble, lostAt: lost.at };
+    const problem = lost.ended ? 'the worker has ended' : 'the worker is not responding';
+    return { ...last, problem, lostAt: lost.at };
   }
   if (scope !== 'all' || allJobs === undefined) return jobs;
-  return allJobs.at === null ? { ...jobs, trouble: allJobs.trouble ?? jobs.trouble } : allJobs;
+  return allJobs.at === null ? { ...jobs, problem: allJobs.problem ?? jobs.problem } : allJobs;
 }
 
 export function selectedRow({ tables }: ConsoleState): Row | null {

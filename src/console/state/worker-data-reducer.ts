@@ -65,12 +65,12 @@ export function detailsFor({ details }: ConsoleState, rowId: string): RowDetails
 /** Keeps the script that is shown when Slurm does not answer or has purged the job. */
 export function mergeJobScript({ jobScript: before }: ConsoleState, script: JobScript): JobScript {
   const isKept = script.at === null && before?.jobId === script.jobId && before.at !== null;
-  return isKept ? { ...before, trouble: script.trouble } : script;
+  return isKept ? { ...before, problem: script.problem } : script;
 }
 
 /** Keeps the last known job facts when Slurm does not answer or has purged the job. */
 export function mergeJobDetail(state: ConsoleState, rowId: string, detail: JobDetail): RowDetails {
   const before = detailsFor(state, rowId);
   const kept = detail.at === null && before.job?.jobId === detail.jobId ? before.job : null;
-  return { ...before, job: kept === null ? detail : { ...kept, trouble: detail.trouble } };
+  return { ...before, job: kept === null ? detail : { ...kept, problem: detail.problem } };
 }

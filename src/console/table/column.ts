@@ -4,7 +4,7 @@ import { span, type Span, type Theme, type Tone } from '../terminal/theme.js';
 /** Time of the last successful update (null: none yet), and why the latest attempt failed. */
 export interface DataAge {
   at: number | null;
-  trouble: string | null;
+  problem: string | null;
   /** When the worker itself was lost, which is the source of everything; absent while it is connected. */
   lostAt?: number;
 }

@@ -213,7 +213,7 @@ function cachedRows<R extends Item>(draw: Table<R>['row']): Table<R>['row'] {
   return (row, marks, layout, context) => {
     const { now, age, theme } = context;
     const { width, wide, chosen, seen } = layout;
-    const inputs = [now, age.at, age.trouble, theme, width, wide, chosen, seen, ...Object.values(marks)];
+    const inputs = [now, age.at, age.problem, theme, width, wide, chosen, seen, ...Object.values(marks)];
     const before = known.get(row);
     if (before !== undefined && inputs.every((one, index) => one === before.inputs[index])) {
       return before.line;

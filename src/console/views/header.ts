@@ -107,7 +107,7 @@ function stateSpans(state: ConsoleState): Span[] {
 function linkSpans({ snapshot: { link }, now }: ConsoleState): Span[] {
   if (link.kind === 'inside') return [span(' [worker inside]', 'muted')];
   if (link.kind === 'none') return [span(' [no worker]', 'warning')];
-  if (link.trouble === null) return [span(` attached to process ${link.pid}`, 'muted')];
+  if (link.problem === null) return [span(` attached to process ${link.pid}`, 'muted')];
   const age = formatAge(now - link.at);
   return [span(link.ended ? ` [worker ended ${age} ago]` : ` [worker not responding for ${age}]`, 'bad')];
 }
@@ -208,7 +208,7 @@ function workerSpans(state: ConsoleState, theme: Theme, withIntake: boolean): Sp
     ];
   }
   if (link.kind === 'none') {
-    const word = link.trouble === null ? 'running' : 'reachable';
+    const word = link.problem === null ? 'running' : 'reachable';
     return [
       span(` ${glyphs.canceled} no worker ${word}`, 'warning'),
       between,
@@ -321,52 +321,52 @@ function ageSpan(name: TableName, state: ConsoleState, theme: Theme): Span {
   const running = progress?.(state, theme) ?? null;
   if (running !== null) return running;
   const { glyphs } = theme;
-  const { at, trouble } = age(state);
+  const { at, problem } = age(state);
   if (at === null) {
-    return trouble === null
+    return problem === null
       ? span(`${glyphs.waiting} ${label} not loaded yet`, 'muted')
       : span(`${glyphs.warning} ${label} not loaded`, 'warning');
   }
   const more = unlisted?.(state) ?? 0;
   const asOf = `${label} ${formatAge(state.now - at)} ago${more > 0 ? `, ${formatCount(more)} more not listed` : ''}`;
-  return trouble === null
+  return problem === null
     ? span(`${glyphs.running} ${asOf}`, 'good')
     : span(`${glyphs.warning} ${asOf}`, 'warning');
 }
 
 function jobsAgeSpan(state: ConsoleState, { glyphs }: Theme): Span {
-  const { at, trouble, lostAt } = listedJobs(state);
+  const { at, problem, lostAt } = listedJobs(state);
   const who = executorName(state.snapshot.executor);
   if (lostAt !== undefined) {
     const status = at === null ? 'jobs unknown' : `jobs as of ${formatAge(state.now - at)} ago`;
-    return span(`${glyphs.warning} ${status}: ${trouble ?? ''}`, 'warning');
+    return span(`${glyphs.warning} ${status}: ${problem ?? ''}`, 'warning');
   }
   if (at === null)
     return span(
-      `${glyphs[trouble === null ? 'waiting' : 'warning']} ${who} has not answered yet`,
-      trouble === null ? 'muted' : 'warning',
+      `${glyphs[problem === null ? 'waiting' : 'warning']} ${who} has not answered yet`,
+      problem === null ? 'muted' : 'warning',
     );
   const age = formatAge(state.now - at);
-  return trouble === null
+  return problem === null
     ? span(`${glyphs.running} ${who} ${age} ago`, 'good')
     : span(`${glyphs.warning} ${who} silent for ${age}`, 'warning');
 }
 
 /** Why the data of the table on screen could not be updated; null if it could. */
-function updateTrouble(state: ConsoleState): string | null {
+function updateProblem(state: ConsoleState): string | null {
   const { place, snapshot, now } = state;
   const name = place.view === 'item' || isTable(place) ? tableNameOf(state) : 'jobs';
   if (name !== 'jobs') {
     const { label, age } = tableView(name);
-    const { trouble } = age(state);
-    return trouble === null ? null : `${label}: update failed: ${trouble}`;
+    const { problem } = age(state);
+    return problem === null ? null : `${label}: update failed: ${problem}`;
   }
-  const { at, trouble } = listedJobs(state);
-  if (trouble === null) return null;
+  const { at, problem } = listedJobs(state);
+  if (problem === null) return null;
   const who = executorName(snapshot.executor);
   return at === null
-    ? `${who} has not answered yet: ${trouble}`
-    : `${who} not responding for ${formatAge(now - at)}: ${trouble}`;
+    ? `${who} has not answered yet: ${problem}`
+    : `${who} not responding for ${formatAge(now - at)}: ${problem}`;
 }
 
 /** Problems with the worker, the broker, Girder or local files: one line each. */
@@ -387,15 +387,15 @@ export function warningsOf(state: ConsoleState): string[] {
     ];
   }
   // what it reported last about its broker says nothing about now
-  if (lost !== null) return [`This data is ${formatAge(now - lost.at)} old. ${lost.trouble} Reconnecting.`];
-  const trouble = updateTrouble(state);
-  const updates = trouble === null ? [] : [trouble];
+  if (lost !== null) return [`This data is ${formatAge(now - lost.at)} old. ${lost.problem} Reconnecting.`];
+  const problem = updateProblem(state);
+  const updates = problem === null ? [] : [problem];
   const warnings = [
     ...updates,
-    ...(health.broker.trouble === null ? [] : [`Broker: ${health.broker.trouble}`]),
-    ...(health.trouble === null ? [] : [`Worker: ${health.trouble}`]),
+    ...(health.broker.problem === null ? [] : [`Broker: ${health.broker.problem}`]),
+    ...(health.problem === null ? [] : [`Worker: ${health.problem}`]),
   ];
-  if (link.kind === 'none' && link.trouble !== null) return [`${link.trouble} Reconnecting.`, ...updates];
+  if (link.kind === 'none' && link.problem !== null) return [`${link.problem} Reconnecting.`, ...updates];
   if (link.kind === 'none') return [`Tasks wait in the queue. Start a worker: ${start}`, ...updates];
   return warnings;
 }

@@ -45,10 +45,10 @@ export function linearLines(state: ConsoleState, theme: Theme): readonly string[
 }
 
 function slurmWarning(state: ConsoleState): string[] {
-  const { trouble, lostAt } = listedJobs(state);
+  const { problem, lostAt } = listedJobs(state);
   const who = executorName(state.snapshot.executor);
   // the warning lines say that the worker is lost
-  return trouble === null || lostAt !== undefined ? [] : [`${who} is not responding: ${cleanText(trouble)}`];
+  return problem === null || lostAt !== undefined ? [] : [`${who} is not responding: ${cleanText(problem)}`];
 }
 
 /** On a drawn screen, this is part of the health line. */

@@ -68,7 +68,7 @@ function positionSpans({ tail, end }: LogPane, { glyphs }: Theme): Span[] {
   return [
     ...(lines.length > 0 && file?.isMissing === true ? [span(' file deleted', 'warning')] : []),
     // without lines, the pane below says it
-    ...(lines.length > 0 && file?.trouble ? [span(` ${cleanText(file.trouble)}`, 'warning')] : []),
+    ...(lines.length > 0 && file?.problem ? [span(` ${cleanText(file.problem)}`, 'warning')] : []),
     span(` ${loaded}${size} ${glyphs.dot} `, 'muted'),
     end === null
       ? span('following', 'good')
@@ -87,7 +87,7 @@ function emptyReason(state: ConsoleState, { tail, logId, isStderr }: LogPane): s
   if (tail === null) return 'Opening the log.';
   const { file } = tail;
   const isFinished = row.group === 'finished';
-  if (file?.trouble) return cleanText(file.trouble);
+  if (file?.problem) return cleanText(file.problem);
   if (file?.path === null && (row.run === null || isStderr))
     return 'Asking Slurm for the path of the output.';
   if (file?.path === null) {

@@ -22,8 +22,8 @@ export function tableLines(state: ConsoleState, height: number, theme: Theme): L
     return [heading, ...reason.slice(0, height).map((text) => ({ spans: [span(`  ${text}`, 'muted')] }))];
   }
   const context = { now: state.now, age: age(state), theme };
-  const { lostAt, trouble } = context.age;
-  const [stale, lost] = [trouble !== null, lostAt !== undefined];
+  const { lostAt, problem } = context.age;
+  const [stale, lost] = [problem !== null, lostAt !== undefined];
   const { top, index } = position;
   const rows = shown.slice(top, top + height).map((item, offset) => {
     const marks = { selected: top + offset === index, marked: marked.has(item.id), stale, lost };

@@ -127,7 +127,7 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
   );
   switch (answer.kind) {
     case 'refused':
-      return { kind: 'refused', partition, message: answer.said };
+      return { kind: 'refused', partition, message: answer.message };
     case 'unclear':
       // the job may exist nevertheless: cancel it by its unique name
       await run('scancel', [`--name=${name}`], { timeoutMs: 10_000 });

@@ -5,7 +5,7 @@ export interface CommandOutcome {
   /** Slurm accepted every call. */
   ok: boolean;
   /** What the command printed, or why it could not run; empty if it printed nothing. */
-  said: string;
+  message: string;
 }
 
 /** One call of a command. */
@@ -27,7 +27,7 @@ export function inBatches(ids: readonly string[]): string[][] {
 /** The error if some ids are not job ids; null if all are. */
 export function wrongIds(jobIds: readonly string[]): CommandOutcome | null {
   const wrong = jobIds.filter((id) => !isJobId(id));
-  return wrong.length === 0 ? null : { ok: false, said: `${wrong.length} of the ids are not job ids` };
+  return wrong.length === 0 ? null : { ok: false, message: `${wrong.length} of the ids are not job ids` };
 }
 
 /**
@@ -53,5 +53,5 @@ export async function runCalls(
     ok = false;
     if (errors.length === 0) messages.push(`${file} ${describeFailure(result)}`);
   }
-  return { ok, said: messages.join('\n').slice(0, 4_000) };
+  return { ok, message: messages.join('\n').slice(0, 4_000) };
 }

@@ -36,7 +36,7 @@ export function createCanceler(
     const requests = gathered;
     gathered = [];
     const answer = await send([...new Set(requests.flatMap(({ jobIds }) => jobIds))]).catch(
-      (error: unknown): CommandOutcome => ({ ok: false, said: errorLine(error) }),
+      (error: unknown): CommandOutcome => ({ ok: false, message: errorLine(error) }),
     );
     const now = clock.monotonic();
     for (const [id, at] of canceled) if (now - at > rememberMs) canceled.delete(id);
@@ -68,12 +68,12 @@ export function createCanceler(
 /** The part of an answer about many jobs that concerns some of them: scancel names the job in its error. */
 function answerFor(jobIds: readonly string[], answer: CommandOutcome): CommandOutcome {
   if (answer.ok) return answer;
-  const lines = answer.said.split('\n');
+  const lines = answer.message.split('\n');
   const own = lines.filter((line) => numbers(line).some((number) => jobIds.includes(number)));
-  if (own.length > 0) return { ok: false, said: own.join('\n') };
+  if (own.length > 0) return { ok: false, message: own.join('\n') };
   // an error without a job id concerns the whole command
   const isAboutOthers = lines.every((line) => /job id/i.test(line) && numbers(line).length > 0);
-  return isAboutOthers ? { ok: true, said: '' } : answer;
+  return isAboutOthers ? { ok: true, message: '' } : answer;
 }
 
 function numbers(line: string): string[] {

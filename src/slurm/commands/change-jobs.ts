@@ -81,7 +81,7 @@ export async function changeJobs(
   if (wrong !== null) return wrong;
   const truncated = jobIds.filter((id) => arrayRest(id)?.id === null);
   if (truncated.length > 0) {
-    return { ok: false, said: `Slurm truncated the task list of ${truncated.join(', ')}: use scontrol.` };
+    return { ok: false, message: `Slurm truncated the task list of ${truncated.join(', ')}: use scontrol.` };
   }
   const calls: SlurmCall[] = [];
   const plain: string[] = [];

@@ -57,7 +57,7 @@ export function escapeFileName(path: string): string {
 export type SubmitResult =
   | { kind: 'submitted'; jobId: string; cluster: string | null }
   /** No job was created; `cause` decides whether to retry. */
-  | { kind: 'refused'; said: string; cause: RefusalCause }
+  | { kind: 'refused'; message: string; cause: RefusalCause }
   /** There may be a job: look it up by its key (`findJob`). */
   | { kind: 'unclear'; why: string };
 
@@ -84,7 +84,7 @@ export function readSubmitAnswer(result: CommandResult): SubmitResult {
   switch (result.kind) {
     case 'missing': {
       const message = `sbatch ${describeFailure(result)}`;
-      return { kind: 'refused', said: message, cause: refusalCause(message, null) };
+      return { kind: 'refused', message, cause: refusalCause(message, null) };
     }
     case 'timeout':
     case 'killed':
@@ -106,7 +106,7 @@ export function readSubmitAnswer(result: CommandResult): SubmitResult {
   }
   return {
     kind: 'refused',
-    said: message === '' ? `sbatch exited with code ${result.exitCode} and printed nothing` : message,
+    message: message === '' ? `sbatch exited with code ${result.exitCode} and printed nothing` : message,
     cause: refusalCause(message, result.exitCode),
   };
 }

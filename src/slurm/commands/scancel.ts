@@ -93,11 +93,11 @@ export function createGentleCancel({
       const isLate = clock.monotonic() >= until;
       const ended = await Promise.all(left.map(async (id) => isLate || isOver(id) || hasEnded(id)));
       const ready = left.filter((id, index) => ended[index] === true && asked.delete(id));
-      const { ok, said } = await cancelJobs(
+      const { ok, message } = await cancelJobs(
         run,
         ready.filter((id) => !isOver(id)),
       );
-      if (!ok) onError(said);
+      if (!ok) onError(message);
       left = left.filter((id) => asked.has(id));
     }
   }

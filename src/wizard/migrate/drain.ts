@@ -58,7 +58,7 @@ export interface DrainProgress {
   /** Tasks that the drained workers hold, by node; null: the node did not reply. */
   held: readonly { node: string; tasks: readonly HeldTask[] | null }[];
   /** Why RabbitMQ could not be asked; null: it was. */
-  trouble: string | null;
+  problem: string | null;
 }
 
 /** How a drain ended. */
@@ -180,10 +180,10 @@ export async function waitUntilIdle(
         if (tasks.length > 0) lost.push({ node, tasks });
       }
       left = left.filter((node) => !ended.includes(node) && (empty.get(node) ?? 0) < emptyLooks);
-      onProgress({ held: workers.map(({ node, tasks }) => ({ node, tasks })), trouble: null });
+      onProgress({ held: workers.map(({ node, tasks }) => ({ node, tasks })), problem: null });
     } catch (thrown) {
       if (!(thrown instanceof DsaSlurmError)) throw thrown;
-      if (!signal.aborted) onProgress({ held: [], trouble: errorLine(thrown) });
+      if (!signal.aborted) onProgress({ held: [], problem: errorLine(thrown) });
     }
     if (signal.aborted) return null;
     if (left.length > 0) await clock.sleep(lookMs, signal);

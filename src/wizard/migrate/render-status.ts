@@ -87,8 +87,8 @@ function taskText({ id, name, state, startedAt }: HeldTask, now: number): string
 }
 
 /** One line about a drain. */
-export function progressText({ held, trouble }: DrainProgress): string {
-  if (trouble !== null) return `RabbitMQ did not answer (${clean(trouble)}); trying again`;
+export function progressText({ held, problem }: DrainProgress): string {
+  if (problem !== null) return `RabbitMQ did not answer (${clean(problem)}); trying again`;
   return held.map(({ node, tasks }) => `${clean(node)}: ${heldText(tasks)}`).join('; ');
 }
 

@@ -57,7 +57,7 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
   async function act(action: WorkerAction): Promise<CommandAnswer> {
     if (action.kind === 'retry' || action.kind === 'forget') {
       if (action.jobs.length > 0)
-        return { ok: false, said: 'Only runs can be run again or forgotten, not jobs.' };
+        return { ok: false, message: 'Only runs can be run again or forgotten, not jobs.' };
       return tools.past[action.kind](action.runs);
     }
     const words = createMessageBuilder();
@@ -86,8 +86,8 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
       }
       executor.tracker.pollSoon();
       const done = `${change === null ? `${executor.cancelCommand} ${listed(ids)}` : commandLine(change, ids)}: done`;
-      if (answer.ok) words.add(answer.said === '' ? done : answer.said);
-      else words.addError(answer.said);
+      if (answer.ok) words.add(answer.message === '' ? done : answer.message);
+      else words.addError(answer.message);
     }
     return words.answer();
   }
@@ -97,7 +97,7 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
       return await act(action);
     } catch (error) {
       // for example an invalid value, or the worker is stopping
-      return { ok: false, said: errorLine(error) };
+      return { ok: false, message: errorLine(error) };
     }
   };
 }
@@ -120,11 +120,11 @@ async function allowedJobs(
   if (unknownJobs().length > 0) await nextAnswer(tracker);
   const left = unknownJobs();
   if (left.length === 0) return ids;
-  const { trouble } = tracker.view();
+  const { problem } = tracker.view();
   words.addError(
-    trouble === null
+    problem === null
       ? `Not a job of this user: ${listed(left)}. The setting slurm.othersJobs allows actions on them.`
-      : `The owner of these jobs is unknown, ${listed(left)}: ${trouble}`,
+      : `The owner of these jobs is unknown, ${listed(left)}: ${problem}`,
   );
   const refused = new Set(left);
   return ids.filter((id) => !refused.has(id));
@@ -132,7 +132,7 @@ async function allowedJobs(
 
 /** Waits for the next answer of Slurm; returns immediately while Slurm does not answer. */
 async function nextAnswer(tracker: Tracker): Promise<void> {
-  if (tracker.view().trouble !== null) return;
+  if (tracker.view().problem !== null) return;
   await new Promise<void>((resolve) => {
     const stop = tracker.onAnswer(() => {
       stop();
@@ -157,14 +157,14 @@ export async function adoptJobs(
   const ids = [...new Set(jobIds)];
   if (adoptions.orphansAmong(ids).length < ids.length) await nextAnswer(tracker);
   const orphans = new Map(adoptions.orphansAmong(ids).map((row) => [row.id, row]));
-  const { trouble } = tracker.view();
+  const { problem } = tracker.view();
   for (const id of ids) {
     const orphan = orphans.get(id);
     if (orphan === undefined) {
       words.addError(
-        trouble === null
+        problem === null
           ? `Job ${id} is not adopted: it is not a live job of this worker, or it belongs to a run.`
-          : `Job ${id} is not adopted: ${name} does not answer: ${trouble}`,
+          : `Job ${id} is not adopted: ${name} does not answer: ${problem}`,
       );
       continue;
     }

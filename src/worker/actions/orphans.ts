@@ -45,15 +45,15 @@ export function watchOrphans(
   runStore: RunStore,
   stateDirectory: string,
   log: Log,
-): { trouble(): string | null; stop(): void } {
+): { problem(): string | null; stop(): void } {
   let suspects: readonly string[] = [];
   let orphans: readonly string[] = [];
   let at = tracker.view().at;
 
   async function cancelNeedless(jobs: readonly string[]): Promise<void> {
     log.warn({ jobs }, 'canceling jobs that were requeued after their runs had ended');
-    const { ok, said } = await cancel(jobs);
-    if (!ok) log.error({ jobs, said }, 'requeued jobs that no run needs could not be canceled');
+    const { ok, message } = await cancel(jobs);
+    if (!ok) log.error({ jobs, message }, 'requeued jobs that no run needs could not be canceled');
   }
 
   const stop = tracker.onAnswer((view) => {
@@ -75,7 +75,7 @@ export function watchOrphans(
         log.error({ why: errorLine(error) }, 'no jobs were canceled'),
       );
   });
-  return { trouble: () => (orphans.length === 0 ? null : orphanSentence(orphans)), stop };
+  return { problem: () => (orphans.length === 0 ? null : orphanSentence(orphans)), stop };
 }
 
 function* jobsEndedByRecord(runs: Iterable<Run>): Iterable<string> {

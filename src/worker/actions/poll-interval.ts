@@ -23,7 +23,7 @@ export function createPollInterval({
 }: PollIntervalOptions): (change: 'more' | 'less') => Promise<CommandAnswer> {
   return async (change) => {
     const everyMs = tracker.everyMs();
-    if (everyMs === null) return { ok: false, said: 'Jobs of this host are not polled.' };
+    if (everyMs === null) return { ok: false, message: 'Jobs of this host are not polled.' };
     const now = everyMs / 1_000;
     const least = shortestPollSeconds((await site?.()) ?? { rateLimit: null });
     const floor = Math.max(Math.min(minStep, pollSeconds), least);
@@ -38,10 +38,10 @@ export function createPollInterval({
           : now <= least
             ? 'that is a quarter of what the site allows one user'
             : 'shorter intervals need the setting slurm.pollSeconds';
-      return { ok: false, said: `Slurm is polled every ${now} s; ${why}.` };
+      return { ok: false, message: `Slurm is polled every ${now} s; ${why}.` };
     }
     tracker.setPollInterval(next * 1_000);
-    return { ok: true, said: `Slurm is now polled every ${next} s.` };
+    return { ok: true, message: `Slurm is now polled every ${next} s.` };
   };
 }
 

@@ -87,7 +87,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
         case 'refused':
           // for example a full disk: temporary, and shown to the operator
           log.warn({ why: added.why }, 'could not accept a local job; retrying');
-          return { kind: 'refused', said: added.why, cause: 'limit' };
+          return { kind: 'refused', message: added.why, cause: 'limit' };
         case 'unclear':
           return added;
       }
@@ -105,9 +105,9 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     async cancel(jobIds) {
       try {
         await supervisor.cancel(jobIds);
-        return { ok: true, said: '' };
+        return { ok: true, message: '' };
       } catch (error) {
-        return { ok: false, said: errorLine(error) };
+        return { ok: false, message: errorLine(error) };
       }
     },
     canceledAt: () => null,
@@ -124,8 +124,8 @@ export function createLocalExecutor(options: LocalOptions): Executor {
       if (job.end === null) return { kind: 'alive', state, reason };
       return { kind: 'ended', outcome: outcomes[job.end.state], state, exitCode, reason, how: 'record' };
     },
-    change: async () => ({ ok: false, said: `${withoutSlurm} Its jobs can only be canceled.` }),
-    changeNodes: async () => ({ ok: false, said: withoutSlurm }),
+    change: async () => ({ ok: false, message: `${withoutSlurm} Its jobs can only be canceled.` }),
+    changeNodes: async () => ({ ok: false, message: withoutSlurm }),
     async describe(jobId) {
       const job = supervisor.job(jobId);
       if (job === undefined) return { kind: 'unknown-job' };
@@ -149,7 +149,7 @@ function trackLocal(
   { clock, log }: Pick<LocalOptions, 'clock' | 'log'>,
 ): Tracker {
   const listeners = new Set<(view: TrackedJobs) => void>();
-  let view: TrackedJobs = { rows: [], at: null, trouble: null };
+  let view: TrackedJobs = { rows: [], at: null, problem: null };
   let byId = new Map<string, JobRow>();
   let askedAt: number | null = null;
   let stopping: AbortController | null = null;
@@ -157,7 +157,7 @@ function trackLocal(
   let loop: Promise<void> = Promise.resolve();
 
   function publish({ answered, problem }: PollResult): void {
-    if (problem !== null && problem !== view.trouble)
+    if (problem !== null && problem !== view.problem)
       log.error({ why: problem }, 'could not supervise local jobs');
     const at = answered ? clock.now() : view.at;
     if (answered) askedAt = clock.monotonic();
@@ -166,7 +166,7 @@ function trackLocal(
       supervisor.jobs().map((job) => rowOf(job, user, clock.now())),
     );
     byId = new Map(rows.map((row) => [row.id, row]));
-    view = { rows: keepArray(view.rows, rows), at, trouble: problem };
+    view = { rows: keepArray(view.rows, rows), at, problem };
     for (const listener of listeners) {
       try {
         listener(view);

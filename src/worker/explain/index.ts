@@ -82,8 +82,8 @@ export async function explainImageHere({
       command: settings.apptainer.command,
     });
     const explanation = await explainImage({ ...asked, submitScript, apptainer, girder });
-    const trouble = source.problem();
-    return trouble === null ? explanation : { ...explanation, notes: [...explanation.notes, trouble] };
+    const problem = source.problem();
+    return problem === null ? explanation : { ...explanation, notes: [...explanation.notes, problem] };
   } finally {
     await connections.close();
   }

@@ -66,7 +66,7 @@ async function follow(
         bytes: 0,
         from: file?.from ?? 0,
         isMissing,
-        trouble: isMissing ? null : errorLine(error),
+        problem: isMissing ? null : errorLine(error),
       };
       return false;
     }
@@ -75,7 +75,7 @@ async function follow(
       const { size: bytes, ino: inode } = found;
       if (!found.isFile()) {
         // somebody put a pipe or a device there
-        file = { path, bytes: 0, from: 0, isMissing: false, trouble: 'It is not a regular file.' };
+        file = { path, bytes: 0, from: 0, isMissing: false, problem: 'It is not a regular file.' };
         return false;
       }
       const begin = { inode, offset: Math.max(0, bytes - initialBytes), mark: Buffer.alloc(0) };
@@ -84,7 +84,7 @@ async function follow(
         isSameLog && read !== null && bytes - read.offset <= maxGrowthBytes ? read : begin;
       const isNew = at === begin;
       if (isNew) lines.begin({ inMiddle: begin.offset > 0, isSameLog });
-      file = { path, bytes, from: isNew ? begin.offset : (file?.from ?? 0), isMissing: false, trouble: null };
+      file = { path, bytes, from: isNew ? begin.offset : (file?.from ?? 0), isMissing: false, problem: null };
       const before = at.offset;
       while (at.offset < bytes && !stopped.aborted) {
         const buffer = Buffer.alloc(Math.min(pieceBytes, bytes - at.offset));
@@ -108,7 +108,7 @@ async function follow(
     const { path, problem, isLookupPending: isAsked = false } = place();
     let grown = false;
     if (path === null) {
-      file = { path, bytes: 0, from: 0, isMissing: false, trouble: problem };
+      file = { path, bytes: 0, from: 0, isMissing: false, problem };
     } else {
       try {
         grown = await poll(path);
@@ -119,7 +119,7 @@ async function follow(
           bytes: file?.bytes ?? 0,
           from: file?.from ?? 0,
           isMissing: false,
-          trouble: errorLine(error),
+          problem: errorLine(error),
         };
       }
     }

@@ -141,7 +141,7 @@ export function createMetrics({ handle, runStore, clock }: MetricsOptions): Metr
       out.gauge(
         'dsa_slurm_slurm_up',
         'Whether the last query of jobs succeeded.',
-        one(jobs.trouble === null ? 1 : 0),
+        one(jobs.problem === null ? 1 : 0),
       );
       if (jobs.at !== null) {
         out.gauge(
@@ -170,7 +170,7 @@ export function createMetrics({ handle, runStore, clock }: MetricsOptions): Metr
       out.gauge(
         'dsa_slurm_problem',
         'Whether the worker reports a problem.',
-        one(health.trouble === null ? 0 : 1),
+        one(health.problem === null ? 0 : 1),
       );
 
       if (worker !== null) {

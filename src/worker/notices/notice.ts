@@ -100,7 +100,7 @@ export function failureNotice(failures: FailureCounts): NoticeContent {
   const reasons = failures.reasons();
   return {
     topic: 'failure',
-    text: `${count === 1 ? '1 run has failed' : `${count} runs have failed`}: ${said(reasons)}. See: dsa-slurm runs list`,
+    text: `${count === 1 ? '1 run has failed' : `${count} runs have failed`}: ${listReasons(reasons)}. See: dsa-slurm runs list`,
     count,
     reasons,
   };
@@ -136,7 +136,7 @@ function noticeBatch(batch: Batch): NoticeBatch {
 function batchText({ id, image, cli, slides, succeeded, failed, canceled, reasons }: NoticeBatch): string {
   const parts = [
     `${succeeded} of ${slides} slides succeeded`,
-    ...(failed === 0 ? [] : [`${failed} failed (${said(reasons)})`]),
+    ...(failed === 0 ? [] : [`${failed} failed (${listReasons(reasons)})`]),
     ...(canceled === 0 ? [] : [`${canceled} canceled`]),
   ];
   return `batch ${plain(id.slice(0, 8))} (${plain(image)} ${plain(cli)}) has ended: ${parts.join(', ')}`;
@@ -150,7 +150,7 @@ export function siteNotice(problems: readonly NoticeProblem[]): NoticeContent {
 }
 
 /** `3 out of memory at 4G, 1 exit code 1` */
-function said(reasons: readonly NoticeReason[]): string {
+function listReasons(reasons: readonly NoticeReason[]): string {
   return reasons.map(({ reason, count }) => `${count} ${reason}`).join(', ');
 }
 

@@ -45,7 +45,7 @@ export interface HandleSources {
   apptainer: Apptainer;
   intake: Pick<TaskAcceptor, 'request' | 'state' | 'drainedAt'>;
   broker: () => Broker | null;
-  trouble: () => string | null;
+  problem: () => string | null;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
   past: FinishedRunActions;
   adoptions: Adoptions;
@@ -73,7 +73,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
   const stopListening = [runStore.subscribe(changed), tracker.onAnswer(changed)];
 
   const viewOf = createRunViews();
-  const closed: BrokerStatus = { state: 'closed', since: sources.startedAt, trouble: null };
+  const closed: BrokerStatus = { state: 'closed', since: sources.startedAt, problem: null };
   const worker = watchWorker({
     ...sources,
     brokerUrl: settings.broker.url,
@@ -89,10 +89,10 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     batches: watchBatches(runStore, clock),
   };
 
-  const requestIntake = async (state: RequestedIntake, said: string): Promise<CommandAnswer> => {
+  const requestIntake = async (state: RequestedIntake, message: string): Promise<CommandAnswer> => {
     intake.request(state);
     changed();
-    return { ok: true, said };
+    return { ok: true, message };
   };
 
   return {
@@ -106,7 +106,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
       intake: () => intake.state(),
       drainedAt: () => intake.drainedAt(),
       inFlightLimit: settings.worker.inFlight,
-      trouble: sources.trouble,
+      problem: sources.problem,
       jobs: () => tracker.view(),
     }),
     subscribe(listener) {
@@ -117,7 +117,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     followLog: (of, listener) => tailLog(logPlace(of, sources), listener, clock),
     async runDetail(runId) {
       const run = runStore.get(runId);
-      if (run === undefined) return { ok: false, said: `There is no run ${runId}.` };
+      if (run === undefined) return { ok: false, message: `There is no run ${runId}.` };
       return { ok: true, detail: runDetail(run, viewOf(run), clock.now()) };
     },
     jobDetail: async (jobId) => describeJob(jobId, sources),
@@ -129,7 +129,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
         return await executor.changeNodes(change, nodes);
       } catch (error) {
         // an invalid name or reason, or the worker is stopping
-        return { ok: false, said: errorLine(error) };
+        return { ok: false, message: errorLine(error) };
       }
     },
     pace: createPollInterval({ tracker, pollSeconds: settings.slurm.pollSeconds, site: sources.site }),
@@ -155,8 +155,8 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
 async function describeJob(jobId: string, { executor, runStore, clock }: HandleSources): Promise<JobDetail> {
   const answer = await executor.describe(jobId);
   if (answer.kind !== 'job') {
-    const trouble = answer.kind === 'silence' ? answer.why : `${executor.name} no longer knows this job.`;
-    return { jobId, facts: [], at: null, trouble };
+    const problem = answer.kind === 'silence' ? answer.why : `${executor.name} no longer knows this job.`;
+    return { jobId, facts: [], at: null, problem };
   }
   // a custom submit script may have the container's arguments on its command line
   const run = [...runStore.all()].find((each) => each.jobId === jobId);
@@ -165,5 +165,5 @@ async function describeJob(jobId: string, { executor, runStore, clock }: HandleS
     pairs.map(([, value]) => value),
   ) as readonly string[];
   const facts = pairs.map(([key], index) => [key, values[index] ?? ''] as const);
-  return { jobId, facts, at: clock.now(), trouble: null };
+  return { jobId, facts, at: clock.now(), problem: null };
 }

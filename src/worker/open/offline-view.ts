@@ -61,7 +61,7 @@ export async function openOfflineView({
     apptainer,
     intake: { state: () => 'paused', drainedAt: () => null, request: () => undefined },
     broker: () => null,
-    trouble: () => null,
+    problem: () => null,
     requestCancel: async () => false,
     past: { retry: refuse, forget: refuse },
     adoptions: { orphansAmong: () => [], adopt: refuse },
@@ -123,7 +123,7 @@ function withoutWorker(handle: WorkerHandle, absent: () => string | null): () =>
     if (shown !== null && from === snapshot && why === absent()) return shown;
     from = snapshot;
     why = absent();
-    shown = { ...snapshot, link: { kind: 'none', trouble: why } };
+    shown = { ...snapshot, link: { kind: 'none', problem: why } };
     return shown;
   };
 }

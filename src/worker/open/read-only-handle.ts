@@ -2,13 +2,13 @@ import type { CommandAnswer, WorkerHandle } from '../views/handle.js';
 
 /**
  * Wraps a handle so that all actions are rejected. The wrapped handle cannot be reached through it.
- * @param said why they are rejected
+ * @param message why they are rejected
  */
 export function readOnlyHandle(
   handle: WorkerHandle,
-  said = 'This is read-only: nothing was done.',
+  message = 'This is read-only: nothing was done.',
 ): WorkerHandle {
-  const refuse = async (): Promise<CommandAnswer> => ({ ok: false, said });
+  const refuse = async (): Promise<CommandAnswer> => ({ ok: false, message });
   return {
     snapshot: () => handle.snapshot(),
     subscribe: (listener) => handle.subscribe(listener),

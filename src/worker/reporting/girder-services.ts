@@ -66,7 +66,7 @@ export function createGirderServices({
   function noteHealth(id: string, activity: GirderActivity, problem: string | null): void {
     health.set(id, activity, problem);
     if (runStore.get(id) !== undefined)
-      runStore.recordVolatile(id, { type: 'girder-trouble', trouble: health.of(id) });
+      runStore.recordVolatile(id, { type: 'girder-problem', problem: health.of(id) });
     onHealth();
   }
 

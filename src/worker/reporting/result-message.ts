@@ -22,8 +22,8 @@ export function createMessageBuilder(): MessageBuilder {
     },
     answer() {
       const text = sentences.join('\n');
-      if (text === '') return { ok: false, said: 'Nothing was named.' };
-      return { ok, said: text.length > maxLength ? `${text.slice(0, maxLength)} …` : text };
+      if (text === '') return { ok: false, message: 'Nothing was named.' };
+      return { ok, message: text.length > maxLength ? `${text.slice(0, maxLength)} …` : text };
     },
   };
 }

@@ -42,10 +42,10 @@ interface StartEntry {
 
 /** The line of a command that has ended. */
 interface EndEntry extends StartEntry {
-  /** Null if it was killed or could not be started; `trouble` says which. */
+  /** Null if it was killed or could not be started; `problem` says which. */
   exitCode: number | null;
   ms: number;
-  trouble?: string;
+  problem?: string;
   /** Repetitions with the same result, and the time of the last one; `ms` is the longest. */
   again?: number;
   until?: string;
@@ -106,14 +106,14 @@ export function openAuditLog(
       ...startEntry(record),
       exitCode: result.kind === 'exited' ? result.exitCode : null,
       ms: result.ms,
-      ...(message === '' ? {} : { trouble: message }),
+      ...(message === '' ? {} : { problem: message }),
     };
   }
 
   function count(entry: EndEntry): void {
     const key = JSON.stringify([entry.command, entry.args]);
     const before = counted.get(key);
-    const isSame = before?.entry.exitCode === entry.exitCode && before.entry.trouble === entry.trouble;
+    const isSame = before?.entry.exitCode === entry.exitCode && before.entry.problem === entry.problem;
     if (before !== undefined && isSame && clock.monotonic() - before.since < maxCountedMs) {
       const { again = 0, ms } = before.entry;
       before.entry = { ...before.entry, again: again + 1, ms: Math.max(ms, entry.ms), until: entry.at };

@@ -101,7 +101,7 @@ const eventTypes: Record<RunEvent['type'], true> = {
   waiting: true,
   started: true,
   progress: true,
-  'girder-trouble': true,
+  'girder-problem': true,
   'log-sending': true,
   'log-sent': true,
   'stream-read': true,

@@ -225,7 +225,7 @@ export function openRunStore(
 }
 
 /** A run whose job is pending or running does not only wait for Girder. */
-function waitsForGirder({ stage, girderTrouble }: Run): boolean {
+function waitsForGirder({ stage, girderProblem }: Run): boolean {
   const hasJob = stage === 'submitting' || stage === 'queued' || stage === 'running';
-  return (girderTrouble ?? null) !== null && !hasJob && stage !== 'finished';
+  return (girderProblem ?? null) !== null && !hasJob && stage !== 'finished';
 }

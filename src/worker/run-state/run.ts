@@ -100,7 +100,7 @@ export interface Run {
   readonly brokenStream: string | null;
   readonly progress: RunProgress | null;
   /** Why Girder is unavailable at present. Missing in journals of older versions. */
-  readonly girderTrouble?: string | null;
+  readonly girderProblem?: string | null;
   readonly cancel: { readonly at: number; readonly by: CancelSource } | null;
   readonly end: JobEnd | null;
   /** Keys of uploaded outputs. */
@@ -182,7 +182,7 @@ export type RunEvent =
   | { type: 'started'; at: number }
   | { type: 'progress'; at: number; progress: RunProgress }
   /** Girder is unavailable, or is available again. */
-  | { type: 'girder-trouble'; at: number; trouble: string | null }
+  | { type: 'girder-problem'; at: number; problem: string | null }
   /** Intent: the log and streams up to these offsets are about to be sent. */
   | {
       type: 'log-sending';
@@ -307,8 +307,8 @@ export function applyEvent(run: Run, event: RunEvent): Run {
       return run.stage === 'running' ? run : inStage({ ...run, waitingReason: null }, 'running', event.at);
     case 'progress':
       return { ...run, progress: event.progress };
-    case 'girder-trouble':
-      return (run.girderTrouble ?? null) === event.trouble ? run : { ...run, girderTrouble: event.trouble };
+    case 'girder-problem':
+      return (run.girderProblem ?? null) === event.problem ? run : { ...run, girderProblem: event.problem };
     case 'log-sending':
       return {
         ...run,
@@ -366,7 +366,7 @@ export function applyEvent(run: Run, event: RunEvent): Run {
       return {
         ...inStage(run, 'finished', event.at),
         finishedAt: event.at,
-        girderTrouble: null,
+        girderProblem: null,
         reason: event.why === undefined ? run.reason : withReportFailure(run.reason, event.why),
         staged: null,
         followUps: noFollowUps,

@@ -17,28 +17,39 @@ export const statusFileName = 'worker.status.json';
 /** Milliseconds between two updates of the file. */
 export const statusEveryMs = 10_000;
 
-const workerStatus = z.object({
-  /** When it was written. */
-  at: z.number(),
-  /** Version of the worker; null if it is too old to tell. */
-  version: z.string().nullable().default(null),
-  broker: z.object({
-    state: z.enum(['connecting', 'consuming', 'paused', 'disconnected', 'closed']),
-    trouble: z.string().nullable(),
+/** 0.1.0 wrote `trouble` for each problem; `upgrade --check` reads the file of such a worker. */
+function withProblems(file: unknown): unknown {
+  const { trouble, jobsTrouble, broker, ...rest } = (file ?? {}) as Record<string, unknown>;
+  if (trouble === undefined) return file;
+  const { trouble: problem, ...connection } = (broker ?? {}) as Record<string, unknown>;
+  return { ...rest, problem: trouble, jobsProblem: jobsTrouble, broker: { ...connection, problem } };
+}
+
+const workerStatus = z.preprocess(
+  withProblems,
+  z.object({
+    /** When it was written. */
+    at: z.number(),
+    /** Version of the worker; null if it is too old to tell. */
+    version: z.string().nullable().default(null),
+    broker: z.object({
+      state: z.enum(['connecting', 'consuming', 'paused', 'disconnected', 'closed']),
+      problem: z.string().nullable(),
+    }),
+    /** When Slurm last answered; null before the first answer. */
+    jobsAt: z.number().nullable(),
+    jobsProblem: z.string().nullable(),
+    /** Runs that are not finished. */
+    inFlight: z.number(),
+    /** Last error of Girder or of the worker's own files. */
+    problem: z.string().nullable(),
+    /** Workers that wait to take over. */
+    standbys: z
+      .array(z.object({ host: z.string(), pid: z.number(), since: z.string() }))
+      .readonly()
+      .default([]),
   }),
-  /** When Slurm last answered; null before the first answer. */
-  jobsAt: z.number().nullable(),
-  jobsTrouble: z.string().nullable(),
-  /** Runs that are not finished. */
-  inFlight: z.number(),
-  /** Last error of Girder or of the worker's own files. */
-  trouble: z.string().nullable(),
-  /** Workers that wait to take over. */
-  standbys: z
-    .array(z.object({ host: z.string(), pid: z.number(), since: z.string() }))
-    .readonly()
-    .default([]),
-});
+);
 
 /** The status that a running worker publishes for other processes. Contains no secrets. */
 export type WorkerStatus = z.infer<typeof workerStatus>;
@@ -52,15 +63,15 @@ export function statusOf(
   now: number,
   standbys: readonly StandbyWorker[],
 ): WorkerStatus {
-  const { broker, inFlight, trouble } = health;
+  const { broker, inFlight, problem } = health;
   return {
     at: now,
     version: runningVersion,
-    broker: { state: broker.state, trouble: broker.trouble },
+    broker: { state: broker.state, problem: broker.problem },
     jobsAt: jobs.at,
-    jobsTrouble: jobs.trouble,
+    jobsProblem: jobs.problem,
     inFlight,
-    trouble,
+    problem,
     standbys,
   };
 }

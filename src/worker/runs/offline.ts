@@ -147,11 +147,11 @@ async function cancelOrphans(
 ): Promise<void> {
   const orphans = adoptions.orphansAmong(jobs).map(({ id }) => id);
   for (const id of jobs.filter((job) => !orphans.includes(job))) {
-    const { trouble } = executor.tracker.view();
+    const { problem } = executor.tracker.view();
     words.addError(
-      trouble === null
+      problem === null
         ? `Job ${id} is not canceled: it is not a live job of this worker.`
-        : `Job ${id} is not canceled: ${executor.name} does not answer: ${trouble}`,
+        : `Job ${id} is not canceled: ${executor.name} does not answer: ${problem}`,
     );
   }
   for (const { id } of await recoverOrphans(orphans, { adoptions }, words))
@@ -159,9 +159,9 @@ async function cancelOrphans(
   if (orphans.length === 0) return;
   const answer = await executor
     .cancel(orphans)
-    .catch((error: unknown) => ({ ok: false, said: errorLine(error) }));
+    .catch((error: unknown) => ({ ok: false, message: errorLine(error) }));
   if (answer.ok) words.add(`Canceled: ${executor.jobNoun} ${orphans.join(', ')}.`);
-  else words.addError(`Not canceled: ${executor.jobNoun} ${orphans.join(', ')}: ${answer.said}`);
+  else words.addError(`Not canceled: ${executor.jobNoun} ${orphans.join(', ')}: ${answer.message}`);
 }
 
 /**
@@ -183,8 +183,8 @@ async function endJob(
   const jobs = [found.jobId, ...found.others];
   const answer = await executor
     .cancel(jobs)
-    .catch((error: unknown) => ({ ok: false, said: errorLine(error) }));
+    .catch((error: unknown) => ({ ok: false, message: errorLine(error) }));
   const named = `${executor.jobNoun} ${jobs.join(', ')}`;
   if (answer.ok) words.add(`${announced}; its ${named} is canceled.`);
-  else words.addError(`${announced}; its ${named} is not canceled yet: ${answer.said}`);
+  else words.addError(`${announced}; its ${named} is not canceled yet: ${answer.message}`);
 }

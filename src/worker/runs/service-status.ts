@@ -41,11 +41,11 @@ export async function readServiceStatus(stateDirectory: string): Promise<Service
   return { status: parseStatus(text), owner: await readOwner(stateDirectory) };
 }
 
-const said = (what: string, why: string | null): string => (why === null ? what : `${what}: ${why}`);
+const withReason = (what: string, why: string | null): string => (why === null ? what : `${what}: ${why}`);
 
 /** What is wrong according to a status. Pure. */
 export function statusProblems(
-  { broker, jobsAt, jobsTrouble, trouble }: WorkerStatus,
+  { broker, jobsAt, jobsProblem, problem }: WorkerStatus,
   { now, pollSeconds, usesSlurm }: { now: number; pollSeconds: number; usesSlurm: boolean },
 ): StatusProblem[] {
   const problems: StatusProblem[] = [];
@@ -53,23 +53,23 @@ export function statusProblems(
     problems.push({ about, level, text });
   };
   // a worker that has never been connected stays "connecting"
-  const isAway = broker.state === 'connecting' && broker.trouble !== null;
+  const isAway = broker.state === 'connecting' && broker.problem !== null;
   if (isAway || broker.state === 'disconnected' || broker.state === 'closed') {
     const what = isAway ? 'RabbitMQ cannot be reached' : `RabbitMQ ${broker.state}`;
-    add('rabbitmq', 'CRITICAL', said(what, broker.trouble));
+    add('rabbitmq', 'CRITICAL', withReason(what, broker.problem));
   } else if (broker.state !== 'consuming') {
-    add('rabbitmq', 'WARNING', said(`RabbitMQ ${broker.state}`, broker.trouble));
+    add('rabbitmq', 'WARNING', withReason(`RabbitMQ ${broker.state}`, broker.problem));
   }
   if (usesSlurm) {
     const silence = jobsAt === null ? null : now - jobsAt;
     const isLate = silence !== null && silence > Math.max(staleMs, 5_000 * pollSeconds);
     if (silence !== null && silence > silentMs) {
-      add('slurm', 'CRITICAL', said(`Slurm has not answered for ${seconds(silence)}`, jobsTrouble));
-    } else if (isLate || jobsTrouble !== null) {
-      add('slurm', 'WARNING', said('Slurm does not answer', jobsTrouble));
+      add('slurm', 'CRITICAL', withReason(`Slurm has not answered for ${seconds(silence)}`, jobsProblem));
+    } else if (isLate || jobsProblem !== null) {
+      add('slurm', 'WARNING', withReason('Slurm does not answer', jobsProblem));
     }
   }
-  if (trouble !== null) add('worker', 'WARNING', trouble);
+  if (problem !== null) add('worker', 'WARNING', problem);
   return problems;
 }
 

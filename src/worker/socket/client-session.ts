@@ -12,7 +12,7 @@ export interface ClientSession {
   /** Ends a connection: pending requests fail. */
   end(why: string): void;
   /** @param unanswered makes the result from the reason if there is no response */
-  ask<T>(question: PendingRequest, unanswered: (said: string) => T): Promise<T>;
+  ask<T>(question: PendingRequest, unanswered: (message: string) => T): Promise<T>;
   /** @returns a function that unsubscribes */
   follow(question: PendingRequest, listener: (view: unknown) => void): () => void;
   /** Handles a message of the worker. @throws TypeError if its patch does not fit the view */
@@ -30,7 +30,7 @@ export function createClientSession(): ClientSession {
   let write: ((line: string) => void) | null = null;
   let disconnected = 'it is not connected yet.';
   let lastId = 0;
-  const open = new Map<number, { answer: (value: unknown) => void; refuse: (said: string) => void }>();
+  const open = new Map<number, { answer: (value: unknown) => void; refuse: (message: string) => void }>();
   const followed = new Map<number, Followed>();
 
   const say = (request: PendingRequest, id: number): void => write?.(toLine({ ...request, id }));
@@ -51,13 +51,13 @@ export function createClientSession(): ClientSession {
       }
       open.clear();
     },
-    async ask<T>(question: PendingRequest, unanswered: (said: string) => T) {
+    async ask<T>(question: PendingRequest, unanswered: (message: string) => T) {
       if (write === null) return unanswered(`The worker is not connected: ${disconnected}`);
       const id = ++lastId;
       return new Promise<T>((resolve) => {
         open.set(id, {
           answer: (value) => resolve(value as T),
-          refuse: (said) => resolve(unanswered(said)),
+          refuse: (message) => resolve(unanswered(message)),
         });
         say(question, id);
       });
@@ -78,7 +78,7 @@ export function createClientSession(): ClientSession {
           return;
         case 'refused':
           if (message.id === null) return;
-          open.get(message.id)?.refuse(message.said);
+          open.get(message.id)?.refuse(message.reason);
           open.delete(message.id);
           return;
         case 'view': {

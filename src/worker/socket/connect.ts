@@ -48,8 +48,8 @@ export async function findWorker({
     return { kind: 'attached', worker: attach(connection, snapshot, options, clock) };
   } catch (error) {
     connection.socket.destroy();
-    const said = `The worker, process ${connection.pid}, cannot be reached: ${errorLine(error)}`;
-    return { kind: 'refused', said };
+    const message = `The worker, process ${connection.pid}, cannot be reached: ${errorLine(error)}`;
+    return { kind: 'refused', message };
   }
 }
 

@@ -45,7 +45,7 @@ export async function handleConnection(
     if (first.done === true) return;
     const greeted = readHello(first.value, served);
     if (typeof greeted === 'string') {
-      socket.end(toLine({ say: 'refused', id: null, said: greeted } satisfies Message));
+      socket.end(toLine({ say: 'refused', id: null, reason: greeted } satisfies Message));
       return;
     }
     maxBytes = limits.requestBytes;
@@ -53,7 +53,7 @@ export async function handleConnection(
     socket.on('drain', () => mailbox.drained());
     leaving.addEventListener(
       'abort',
-      () => socket.end(toLine({ say: 'bye', said: String(leaving.reason) } satisfies Message)),
+      () => socket.end(toLine({ say: 'bye', reason: String(leaving.reason) } satisfies Message)),
       { signal: over.signal },
     );
     const { pid, host, log } = served;
@@ -68,7 +68,7 @@ export async function handleConnection(
   } catch (error) {
     // the client disconnected, or a line was too long, after which the stream cannot be parsed
     if (!socket.destroyed) {
-      socket.end(toLine({ say: 'refused', id: null, said: errorLine(error) } satisfies Message));
+      socket.end(toLine({ say: 'refused', id: null, reason: errorLine(error) } satisfies Message));
     }
   } finally {
     clearTimeout(helloTimer);
@@ -175,8 +175,8 @@ function openSession(
   };
 }
 
-function refusal(id: number | null, said: string): Message {
-  return { say: 'refused', id, said };
+function refusal(id: number | null, reason: string): Message {
+  return { say: 'refused', id, reason };
 }
 
 function toSnapshot(patch: unknown): Message {

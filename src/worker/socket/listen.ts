@@ -39,10 +39,10 @@ export async function listenForClients(
     // errors end `handleConnection` too
     socket.on('error', () => socket.destroy());
     if (leaving.signal.aborted || clients.size >= limits.clients) {
-      const said = `${limits.clients} consoles are attached already, which is the maximum.`;
+      const reason = `${limits.clients} consoles are attached already, which is the maximum.`;
       // read what it sent: with unread data, closing would reset the connection and lose the message
       socket.resume();
-      socket.end(toLine({ say: 'refused', id: null, said } satisfies Message));
+      socket.end(toLine({ say: 'refused', id: null, reason } satisfies Message));
       return;
     }
     const done = handleConnection(socket, served, leaving.signal).finally(() => clients.delete(socket));

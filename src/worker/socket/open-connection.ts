@@ -25,7 +25,7 @@ export type OpenedConnection =
   /** A worker listens on another host. */
   | { kind: 'elsewhere'; pid: number; host: string }
   /** A worker listens, but rejects the connection or does not answer. */
-  | { kind: 'refused'; said: string };
+  | { kind: 'refused'; message: string };
 
 export interface OpenConnectionOptions {
   stateDirectory: string;
@@ -67,13 +67,13 @@ export async function openConnection({
       return { kind: 'welcome', connection: { path: address.path, pid, socket, messages } };
     }
     socket.destroy();
-    const said = first.value.say === 'refused' ? first.value.said : 'It did not answer with a welcome.';
-    return { kind: 'refused', said };
+    const message = first.value.say === 'refused' ? first.value.reason : 'It did not answer with a welcome.';
+    return { kind: 'refused', message };
   } catch (error) {
     socket.destroy();
     return {
       kind: 'refused',
-      said: `The worker, process ${address.pid}, cannot be reached: ${errorLine(error)}`,
+      message: `The worker, process ${address.pid}, cannot be reached: ${errorLine(error)}`,
     };
   }
 }

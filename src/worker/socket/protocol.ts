@@ -85,15 +85,24 @@ export const request = z.discriminatedUnion('ask', [
 ]);
 export type Request = z.infer<typeof request>;
 
+/** 0.1.0 called the reason `said`; `upgrade --check` may meet such a worker. */
+function withReason(line: unknown): unknown {
+  const { said } = (line ?? {}) as { said?: unknown };
+  return typeof said === 'string' ? { ...(line as object), reason: said } : line;
+}
+
 /** Messages of the worker. Patches are of the type `Patch`. */
-export const message = z.discriminatedUnion('say', [
-  z.object({ say: z.literal('welcome'), pid: z.number(), host: z.string(), readOnly: z.boolean() }),
-  /** `id`: the refused request; null for a line without an id. */
-  z.object({ say: z.literal('refused'), id: id.nullable(), said: z.string() }),
-  z.object({ say: z.literal('answer'), id, value: z.unknown() }),
-  z.object({ say: z.literal('snapshot'), patch: z.unknown() }),
-  z.object({ say: z.literal('view'), id, patch: z.unknown() }),
-  z.object({ say: z.literal('beat') }),
-  z.object({ say: z.literal('bye'), said: z.string() }),
-]);
+export const message = z.preprocess(
+  withReason,
+  z.discriminatedUnion('say', [
+    z.object({ say: z.literal('welcome'), pid: z.number(), host: z.string(), readOnly: z.boolean() }),
+    /** `id`: the refused request; null for a line without an id. */
+    z.object({ say: z.literal('refused'), id: id.nullable(), reason: z.string() }),
+    z.object({ say: z.literal('answer'), id, value: z.unknown() }),
+    z.object({ say: z.literal('snapshot'), patch: z.unknown() }),
+    z.object({ say: z.literal('view'), id, patch: z.unknown() }),
+    z.object({ say: z.literal('beat') }),
+    z.object({ say: z.literal('bye'), reason: z.string() }),
+  ]),
+);
 export type Message = z.infer<typeof message>;

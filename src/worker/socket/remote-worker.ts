@@ -44,7 +44,7 @@ export function attach(
     path: first.path,
     pid: first.pid,
     at: clock.now(),
-    trouble: null,
+    problem: null,
     ended: false,
   };
   let shown: WorkerSnapshot = { ...beginning, link };
@@ -65,7 +65,7 @@ export function attach(
           path,
           pid,
           at: clock.now(),
-          trouble: null,
+          problem: null,
           ended: false,
         });
       case 'answer':
@@ -73,7 +73,7 @@ export function attach(
       case 'view':
         return session.take(message);
       case 'bye':
-        throw new Error(message.said);
+        throw new Error(message.reason);
       case 'beat':
       case 'welcome':
     }
@@ -98,7 +98,7 @@ export function attach(
   function lose(why: string): void {
     session.end(why);
     watched.lose(why);
-    show({}, { ...link, at: lastMessageAt, trouble: why });
+    show({}, { ...link, at: lastMessageAt, problem: why });
   }
 
   async function reconnect(): Promise<Connection | null> {
@@ -111,8 +111,8 @@ export function attach(
         return reached.connection;
       }
       const ended = reached.kind === 'absent';
-      const trouble = ended ? link.trouble : absence(reached);
-      if (trouble !== link.trouble || ended !== link.ended) show({}, { ...link, trouble, ended });
+      const problem = ended ? link.problem : absence(reached);
+      if (problem !== link.problem || ended !== link.ended) show({}, { ...link, problem, ended });
     }
   }
 
@@ -137,24 +137,24 @@ export function attach(
     followLog: (run, listener) =>
       session.follow({ ask: 'followLog', run }, (view) => listener(view as LogTail)),
     runDetail: async (run) =>
-      session.ask<RunDetailAnswer>({ ask: 'runDetail', run }, (said) => ({ ok: false, said })),
+      session.ask<RunDetailAnswer>({ ask: 'runDetail', run }, (message) => ({ ok: false, message })),
     jobDetail: async (job) =>
-      session.ask<JobDetail>({ ask: 'jobDetail', job }, (said) => ({
+      session.ask<JobDetail>({ ask: 'jobDetail', job }, (message) => ({
         jobId: job,
         facts: [],
         at: null,
-        trouble: said,
+        problem: message,
       })),
     jobScript: async (job) =>
-      session.ask<JobScript>({ ask: 'jobScript', job }, (said) => ({
+      session.ask<JobScript>({ ask: 'jobScript', job }, (message) => ({
         jobId: job,
         lines: [],
         omitted: 0,
         at: null,
-        trouble: said,
+        problem: message,
       })),
     imageDetail: async (file) =>
-      session.ask<ImageDetail>({ ask: 'imageDetail', file }, (said) => ({ ok: false, said })),
+      session.ask<ImageDetail>({ ask: 'imageDetail', file }, (message) => ({ ok: false, message })),
     act: async (action) => session.ask({ ask: 'act', action }, refused),
     changeNodes: async (change, nodes) =>
       session.ask({ ask: 'changeNodes', change, nodes: [...nodes] }, refused),
@@ -174,8 +174,8 @@ function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `The connection was lost: ${text}.`;
 }
 
-function refused(said: string): CommandAnswer {
-  return { ok: false, said };
+function refused(message: string): CommandAnswer {
+  return { ok: false, message };
 }
 
 /** Why there is no connection, as a sentence. */
@@ -186,7 +186,7 @@ export function absence(reached: Exclude<OpenedConnection, { kind: 'welcome' }>)
     case 'elsewhere':
       return `The worker of this profile runs on ${reached.host} (process ${reached.pid}), and its socket is only there.`;
     case 'refused':
-      return reached.said;
+      return reached.message;
   }
 }
 
@@ -224,7 +224,7 @@ function createSharedWatches(
       };
     },
     lose(why) {
-      for (const one of shared.values()) if (one.view !== null) tell(one, { ...one.view, trouble: why });
+      for (const one of shared.values()) if (one.view !== null) tell(one, { ...one.view, problem: why });
     },
   };
 }

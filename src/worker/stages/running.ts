@@ -375,7 +375,7 @@ async function cancelWhenUnwanted(
     if (answer.ok) services.executor.tracker.pollSoon();
     else
       services.log.warn(
-        { run: id, job: jobId, said: answer.said },
+        { run: id, job: jobId, message: answer.message },
         'the job could not be canceled; trying again',
       );
     await services.clock.sleep(answer.ok ? cancelAgainMs : wait, ended);

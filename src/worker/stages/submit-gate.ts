@@ -88,7 +88,7 @@ export function createSubmitGate({
     const known = waiting.get(submitter.runId);
     waiting.set(submitter.runId, { ...refusal, since: known?.since ?? clock.now() });
     if (known?.message === refusal.message) return;
-    const facts = { run: submitter.runId, target: submitter.target, said: refusal.message };
+    const facts = { run: submitter.runId, target: submitter.target, message: refusal.message };
     if (refusal.cause === 'limit') log.info(facts, 'a submit limit is reached; the run waits');
     else log.warn(facts, 'Slurm refuses the job for now; the run waits');
     submitter.onWait(refusal);
@@ -216,5 +216,5 @@ function temporaryRefusal(answer: ClearResult, { hasWorked }: Submitter): Waitin
   if (answer.kind !== 'refused' || answer.cause === 'request') return null;
   const { cause } = answer;
   if ((cause === 'account' || cause === 'unknown') && !hasWorked()) return null;
-  return { cause, message: answer.said.replaceAll(/\s*\n\s*/g, ' ') };
+  return { cause, message: answer.message.replaceAll(/\s*\n\s*/g, ' ') };
 }

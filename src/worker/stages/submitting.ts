@@ -76,7 +76,7 @@ export async function submitJob(
     );
     const jobId = await lookUp(submission, submission.at, context, services);
     return jobId === null
-      ? { kind: 'refused', said: answer.why, cause: 'unavailable' }
+      ? { kind: 'refused', message: answer.why, cause: 'unavailable' }
       : { kind: 'submitted', jobId, cluster: null };
   }
 
@@ -95,7 +95,7 @@ export async function submitJob(
     const { jobId } = answer;
     return { ...(await runStore.record(run.id, { type: 'submitted', jobId })), submission, jobId };
   }
-  throw new DsaSlurmError('slurm', `Slurm did not accept the job: ${answer.said}`, {
+  throw new DsaSlurmError('slurm', `Slurm did not accept the job: ${answer.message}`, {
     next: 'Ask the administrator of this worker. The analysis was not started.',
   });
 }

@@ -39,7 +39,7 @@ export interface UpgradeCheck {
   /** What the changelog says between the running and the installed version, newest first. */
   changes: readonly ChangelogSection[];
   /** The newest version in the npm registry, if that was asked for. */
-  published: { version: string | null; newer: boolean; trouble: string | null } | null;
+  published: { version: string | null; newer: boolean; problem: string | null } | null;
   /** Commands to run next, in order. */
   next: readonly string[];
 }
@@ -102,7 +102,9 @@ async function askWorker(stateDirectory: string, version: string): Promise<strin
     answer.connection.socket.destroy();
     return version;
   }
-  return answer.kind === 'refused' ? (/dsa-slurm (\d+\.\d+\.\d+\S*)/.exec(answer.said)?.[1] ?? null) : null;
+  return answer.kind === 'refused'
+    ? (/dsa-slurm (\d+\.\d+\.\d+\S*)/.exec(answer.message)?.[1] ?? null)
+    : null;
 }
 
 async function lookAtJournal(path: string): Promise<UpgradeCheck['journal']> {
@@ -147,7 +149,7 @@ function notesOn(
   return notes;
 }
 
-const unknown = (trouble: string): UpgradeCheck['published'] => ({ version: null, newer: false, trouble });
+const unknown = (problem: string): UpgradeCheck['published'] => ({ version: null, newer: false, problem });
 
 /** Asks with npm, which knows the operator's registry, proxy and certificates. */
 async function askRegistry(run: RunCommand, version: string): Promise<UpgradeCheck['published']> {
@@ -163,7 +165,7 @@ async function askRegistry(run: RunCommand, version: string): Promise<UpgradeChe
   try {
     const found: unknown = JSON.parse(answer.stdout);
     if (typeof found !== 'string') return unknown('npm printed no version');
-    return { version: found, newer: compareVersions(found, version) > 0, trouble: null };
+    return { version: found, newer: compareVersions(found, version) > 0, problem: null };
   } catch (error) {
     return unknown(errorLine(error));
   }

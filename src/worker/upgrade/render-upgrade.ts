@@ -58,8 +58,8 @@ function restartText({ running, restart, journal, installed }: UpgradeCheck): st
   return `safe: ${busy ? 'Slurm jobs continue, their runs are resumed, and' : 'no run is in flight;'} messages wait in RabbitMQ`;
 }
 
-function publishedText({ version, newer, trouble }: NonNullable<UpgradeCheck['published']>): string {
-  if (version === null) return `unknown: the npm registry: ${trouble ?? 'no answer'}`;
+function publishedText({ version, newer, problem }: NonNullable<UpgradeCheck['published']>): string {
+  if (version === null) return `unknown: the npm registry: ${problem ?? 'no answer'}`;
   return newer ? `${version}, which is newer` : version;
 }
 

@@ -32,7 +32,7 @@ export function watchBatches(runStore: RunStore, clock: Clock): Watch<BatchesVie
       const known = before.get(row.id);
       return known !== undefined && isDeepStrictEqual(known, row) ? known : row;
     });
-    return { rows, at: clock.now(), trouble: null };
+    return { rows, at: clock.now(), problem: null };
   }
 
   function start(): () => void {

@@ -6,13 +6,13 @@ import { createPolledWatch, type Watch } from './watch.js';
 /** Nodes and partitions, polled at the tracker's interval. */
 export function watchCluster(executor: Executor, everyMs: number, clock: Clock): Watch<ClusterView> {
   return createPolledWatch<ClusterView>({
-    first: { nodes: [], partitions: [], at: null, trouble: null },
+    first: { nodes: [], partitions: [], at: null, problem: null },
     async ask(last) {
       const answer = await executor.cluster();
-      if (answer.kind === 'silence') return { ...last, trouble: answer.why };
+      if (answer.kind === 'silence') return { ...last, problem: answer.why };
       const { nodes, partitions, unparsable } = answer;
-      const trouble = unparsable === 0 ? null : `${unparsable} lines of sinfo's output could not be parsed`;
-      return { nodes, partitions, at: clock.now(), trouble };
+      const problem = unparsable === 0 ? null : `${unparsable} lines of sinfo's output could not be parsed`;
+      return { nodes, partitions, at: clock.now(), problem };
     },
     everyMs,
     clock,

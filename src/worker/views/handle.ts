@@ -38,7 +38,7 @@ export interface Freshness {
   /** Time of the last successful answer, which stays while later ones fail; null before the first. */
   at: number | null;
   /** Why the last query failed; null if it succeeded. */
-  trouble: string | null;
+  problem: string | null;
 }
 
 /** The last answer of Slurm to the tracker. */
@@ -51,7 +51,7 @@ export interface WorkerHealth {
   broker: BrokerStatus;
   /**
    * `draining`: no more tasks are accepted until the intake is resumed. `blocked`: the journal cannot be written or Slurm accepts
-   * no jobs; `trouble` says why.
+   * no jobs; `problem` says why.
    */
   intake: 'open' | 'paused' | 'full' | 'draining' | 'blocked';
   /** While draining: since when no run has been in flight; null while one is. */
@@ -61,19 +61,19 @@ export interface WorkerHealth {
   inFlightLimit: number;
   finished: { succeeded: number; failed: number; canceled: number };
   /** Message about the last error of Girder, Slurm or the worker's own files; null if there is none. */
-  trouble: string | null;
+  problem: string | null;
 }
 
 /** How the worker is reached, and how old its data is. */
 export type Link =
   | { kind: 'inside' }
   /**
-   * Not attached: data comes from the journal and from Slurm. `trouble`: why the running worker cannot be attached to; null if none
+   * Not attached: data comes from the journal and from Slurm. `problem`: why the running worker cannot be attached to; null if none
    * runs.
    */
-  | { kind: 'none'; trouble: string | null }
-  /** `at`: time of the last message. `trouble`: why it is disconnected at present. `ended`: nothing listens there any more. */
-  | { kind: 'socket'; path: string; pid: number; at: number; trouble: string | null; ended: boolean };
+  | { kind: 'none'; problem: string | null }
+  /** `at`: time of the last message. `problem`: why it is disconnected at present. `ended`: nothing listens there any more. */
+  | { kind: 'socket'; path: string; pid: number; at: number; problem: string | null; ended: boolean };
 
 /** The state of a worker at one moment. Unchanged parts keep their identity between snapshots. */
 export interface WorkerSnapshot {
@@ -95,7 +95,7 @@ export interface LogFile {
   from: number;
   isMissing: boolean;
   /** Why it cannot be read; null if it can. */
-  trouble: string | null;
+  problem: string | null;
 }
 
 /** The last lines of a log. `lost`: number of earlier lines that were dropped. */
@@ -110,7 +110,7 @@ export interface LogTail {
 /** The result of a command, and its message. */
 export type CommandAnswer = {
   ok: boolean;
-  said: string;
+  message: string;
   /** Ids of runs that it created. */
   runs?: readonly string[];
 };

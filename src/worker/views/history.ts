@@ -25,7 +25,7 @@ export function watchHistory(
       .sort((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0))
       .map(rowOf),
     at: clock.now(),
-    trouble: null,
+    problem: null,
   });
   return {
     listen(listener) {

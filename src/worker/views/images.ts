@@ -22,7 +22,7 @@ export function watchImages(
   maxImages = 2_000,
 ): Watch<ImagesView> {
   return createPolledWatch<ImagesView>({
-    first: { directory, rows: [], at: null, trouble: directory === null ? 'dirs.images is not set.' : null },
+    first: { directory, rows: [], at: null, problem: directory === null ? 'dirs.images is not set.' : null },
     async ask(last) {
       if (directory === null) return last;
       const files = (await readdir(directory))
@@ -38,7 +38,7 @@ export function watchImages(
         rows.push({ file, bytes: found.size, modifiedAt: found.mtimeMs, inUse: inUse.get(file) ?? 0 });
       }
       const unlisted = files.length - maxImages;
-      return { directory, rows, at: clock.now(), trouble: null, ...(unlisted > 0 ? { unlisted } : {}) };
+      return { directory, rows, at: clock.now(), problem: null, ...(unlisted > 0 ? { unlisted } : {}) };
     },
     everyMs,
     clock,
@@ -69,12 +69,12 @@ export async function describeImage(
   directory: string | null,
   apptainer: Pick<Apptainer, 'inspect'>,
 ): Promise<ImageDetail> {
-  if (directory === null) return { ok: false, said: 'dirs.images is not set.' };
-  if (!isSif(file)) return { ok: false, said: 'That is not the name of an image file.' };
+  if (directory === null) return { ok: false, message: 'dirs.images is not set.' };
+  if (!isSif(file)) return { ok: false, message: 'That is not the name of an image file.' };
   try {
     return { ok: true, facts: await apptainer.inspect(file, join(directory, file)) };
   } catch (error) {
-    return { ok: false, said: errorLine(error) };
+    return { ok: false, message: errorLine(error) };
   }
 }
 

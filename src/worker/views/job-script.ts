@@ -18,7 +18,7 @@ export async function readJobScript(
   }: { executor: Pick<Executor, 'batchScript'>; runStore: Pick<RunStore, 'all'>; clock: Clock },
 ): Promise<JobScript> {
   const answer = await executor.batchScript(jobId);
-  if (answer.kind !== 'script') return { jobId, lines: [], omitted: 0, at: null, trouble: answer.why };
+  if (answer.kind !== 'script') return { jobId, lines: [], omitted: 0, at: null, problem: answer.why };
   const all = answer.text.replace(/\n$/u, '').split('\n');
   let characters = 0;
   const end = all.findIndex(
@@ -29,5 +29,5 @@ export async function readJobScript(
   const lines = createMessageMask(run?.task.headers ?? null)(
     end === -1 ? all : all.slice(0, end),
   ) as readonly string[];
-  return { jobId, lines, omitted: all.length - lines.length, at: clock.now(), trouble: null };
+  return { jobId, lines, omitted: all.length - lines.length, at: clock.now(), problem: null };
 }

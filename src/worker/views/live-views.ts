@@ -44,7 +44,7 @@ export interface WorkerDetail extends Freshness {
   broker: { address: string; queues: readonly QueueDepth[] };
   /** Number of runs in each of the last 60 minutes, oldest first; the last minute is incomplete. */
   rates: { accepted: readonly number[]; finished: readonly number[] };
-  journal: JournalState & { trouble: string | null };
+  journal: JournalState & { problem: string | null };
   /** Commands in the last minute. `budget`: what the site's rate limit allows one user per minute; null without a limit. */
   commands: { lastMinute: number; budget: number | null; recent: readonly CommandLine[] };
   /** Recent warnings and errors of the log, oldest first. */
@@ -57,7 +57,7 @@ export interface CommandLine {
   file: string;
   args: readonly string[];
   /** `exited with 1: sbatch: error: …`; empty if it succeeded. */
-  trouble: string;
+  problem: string;
   exitCode: number | null;
   ms: number;
 }
@@ -150,7 +150,7 @@ export interface RunDetail {
 }
 
 /** The details of a run, or why they are not available. */
-export type RunDetailAnswer = { ok: true; detail: RunDetail } | { ok: false; said: string };
+export type RunDetailAnswer = { ok: true; detail: RunDetail } | { ok: false; message: string };
 
 export interface JobDetail extends Freshness {
   jobId: string;
@@ -167,4 +167,4 @@ export interface JobScript extends Freshness {
   omitted: number;
 }
 
-export type ImageDetail = { ok: true; facts: ImageFacts } | { ok: false; said: string };
+export type ImageDetail = { ok: true; facts: ImageFacts } | { ok: false; message: string };

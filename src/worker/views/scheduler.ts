@@ -10,12 +10,12 @@ export function watchScheduler(
   clock: Clock,
 ): Watch<SchedulerView> {
   return createPolledWatch<SchedulerView>({
-    first: { sections: [], at: null, trouble: null },
+    first: { sections: [], at: null, problem: null },
     async ask(last) {
       const answer = await executor.schedulerStatistics();
       return answer.kind === 'silence'
-        ? { ...last, trouble: answer.why }
-        : { sections: answer.sections, at: clock.now(), trouble: null };
+        ? { ...last, problem: answer.why }
+        : { sections: answer.sections, at: clock.now(), problem: null };
     },
     everyMs: Math.max(15_000, pollMs),
     minGapMs: 10_000,
@@ -34,17 +34,17 @@ export function watchAccounting(
   clock: Clock,
 ): Watch<AccountingView> {
   return createPolledWatch<AccountingView>({
-    first: { isKept: null, jobs: [], omitted: 0, at: null, trouble: null },
+    first: { isKept: null, jobs: [], omitted: 0, at: null, problem: null },
     async ask(last) {
       const answer = await executor.accountedJobs(clock.now() - dayMs);
-      if (answer.kind === 'silence') return { ...last, trouble: answer.why };
+      if (answer.kind === 'silence') return { ...last, problem: answer.why };
       const jobs = answer.kind === 'jobs' ? answer.jobs : [];
       return {
         isKept: answer.kind === 'jobs',
         jobs: jobs.slice(0, maxJobs),
         omitted: Math.max(0, jobs.length - maxJobs),
         at: clock.now(),
-        trouble: null,
+        problem: null,
       };
     },
     everyMs: 60_000,

@@ -17,7 +17,7 @@ export interface SnapshotSources {
   intake: () => WorkerHealth['intake'];
   drainedAt: () => number | null;
   inFlightLimit: number;
-  trouble: () => string | null;
+  problem: () => string | null;
   jobs: () => JobsView;
 }
 
@@ -56,7 +56,7 @@ export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot 
         inFlight: sources.runStore.inFlight(),
         inFlightLimit: sources.inFlightLimit,
         finished: sources.runStore.finished(),
-        trouble: sources.runStore.problem() ?? sources.trouble(),
+        problem: sources.runStore.problem() ?? sources.problem(),
       },
       runs: last !== null && sameItems(last.runs, runs) ? last.runs : runs,
       jobs: sources.jobs(),
@@ -97,7 +97,7 @@ function runView(run: Run): RunView {
     jobId: run.jobId,
     progress: share,
     progressMessage: message,
-    reason: run.reason ?? run.girderTrouble ?? run.waitingReason,
+    reason: run.reason ?? run.girderProblem ?? run.waitingReason,
     cancelRequested: run.cancel !== null,
   };
 }

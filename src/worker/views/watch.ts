@@ -47,9 +47,9 @@ export function createPolledWatch<T extends Freshness>({
           next = await ask(view);
         }
       } catch (error) {
-        next = { ...view, trouble: errorLine(error) };
+        next = { ...view, problem: errorLine(error) };
       }
-      failures = next.trouble === null ? 0 : failures + 1;
+      failures = next.problem === null ? 0 : failures + 1;
       if (next !== view) {
         view = next;
         for (const listener of listeners) listener(view);

@@ -38,7 +38,7 @@ export function createCommandLog(clock: Clock): CommandLog {
         at,
         file,
         args: args.slice(0, maxArguments).map((arg) => arg.slice(0, maxLength)),
-        trouble: maskText(describeFailure(result).slice(0, maxLength)),
+        problem: maskText(describeFailure(result).slice(0, maxLength)),
         exitCode: result.kind === 'exited' ? result.exitCode : null,
         ms: result.ms,
       });
@@ -79,11 +79,11 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
   let siteIsKnown = site === null;
   let queuesAskedAt = Number.NEGATIVE_INFINITY;
 
-  const currentView = (last: Pick<WorkerDetail, 'broker' | 'at' | 'trouble'>): WorkerDetail => {
+  const currentView = (last: Pick<WorkerDetail, 'broker' | 'at' | 'problem'>): WorkerDetail => {
     const { rss, heapUsed } = process.memoryUsage();
     return {
       at: last.at,
-      trouble: last.trouble,
+      problem: last.problem,
       version,
       pid: process.pid,
       host: hostname(),
@@ -91,20 +91,20 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
       memory: { rss, heapUsed },
       broker: last.broker,
       rates: { accepted: accepted.series(), finished: finished.series() },
-      journal: { ...journal.state(), trouble: runStore.problem() },
+      journal: { ...journal.state(), problem: runStore.problem() },
       commands: { lastMinute: commands.lastMinute(), budget, recent: commands.recent() },
       troubles: recentProblems(log),
     };
   };
 
-  async function askQueues(last: WorkerDetail): Promise<Pick<WorkerDetail, 'broker' | 'at' | 'trouble'>> {
+  async function askQueues(last: WorkerDetail): Promise<Pick<WorkerDetail, 'broker' | 'at' | 'problem'>> {
     if (clock.monotonic() - queuesAskedAt < queuesEveryMs) return last;
     queuesAskedAt = clock.monotonic();
     try {
       const queues = await (broker()?.queueDepths() ?? []);
-      return { broker: { ...last.broker, queues }, at: clock.now(), trouble: null };
+      return { broker: { ...last.broker, queues }, at: clock.now(), problem: null };
     } catch (error) {
-      return { broker: last.broker, at: last.at, trouble: errorLine(error) };
+      return { broker: last.broker, at: last.at, problem: errorLine(error) };
     }
   }
 
@@ -116,7 +116,7 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
   }
 
   const watch = createPolledWatch<WorkerDetail>({
-    first: currentView({ broker: { address: maskUrl(brokerUrl), queues: [] }, at: null, trouble: null }),
+    first: currentView({ broker: { address: maskUrl(brokerUrl), queues: [] }, at: null, problem: null }),
     async ask(last) {
       const [queues] = await Promise.all([askQueues(last), askSite()]);
       return currentView(queues);

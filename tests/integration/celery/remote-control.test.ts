@@ -392,11 +392,11 @@ describe('a task of another worker', () => {
     ]);
     await until(() => expect(tasks).toMatchObject([{ name: 'some.task' }]));
     await until(() =>
-      expect(broker.status().trouble).toContain(`15 tasks wait to be forwarded to the queue "${other}"`),
+      expect(broker.status().problem).toContain(`15 tasks wait to be forwarded to the queue "${other}"`),
     );
     await rabbitmqctl('-q', 'clear_policy', other);
     await until(async () => expect((await channel.checkQueue(other)).messageCount).toBe(15), 60_000);
-    await until(() => expect(broker.status()).toMatchObject({ state: 'consuming', trouble: null }));
+    await until(() => expect(broker.status()).toMatchObject({ state: 'consuming', problem: null }));
   });
 
   test('returns to its own queue when this worker stops before forwarding it', async () => {

@@ -52,7 +52,7 @@ test('consumes a task queue that the site declared as a quorum queue', async () 
   await channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
   const { broker, refusals } = createTrial({ url, queues: [queue] });
   await broker.start();
-  expect(broker.status()).toMatchObject({ state: 'consuming', trouble: null });
+  expect(broker.status()).toMatchObject({ state: 'consuming', problem: null });
   channel.publish(queue, queue, Buffer.from('no task'));
   await until(() => expect(refusals).toHaveLength(1));
   await broker.close();
@@ -69,7 +69,7 @@ test('a worker stops promptly while RabbitMQ blocks publishers because memory is
         { id: 'x', replyTo: 'nobody', correlationId: 'x', ignoreResult: false },
         { status: 'SUCCESS' },
       );
-      expect(statuses.some(({ trouble }) => trouble?.includes('low on memory'))).toBe(true);
+      expect(statuses.some(({ problem }) => problem?.includes('low on memory'))).toBe(true);
     });
     await broker.pauseConsuming();
     await broker.close();

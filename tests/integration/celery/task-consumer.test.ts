@@ -116,7 +116,7 @@ describe('the consumer', () => {
     const { broker, queue, tasks, statuses } = createTrial({ url: wire.url });
     await broker.start();
     await broker.pauseConsuming();
-    expect(broker.status()).toMatchObject({ state: 'paused', trouble: null });
+    expect(broker.status()).toMatchObject({ state: 'paused', problem: null });
     const channel = await openChannel();
     await celery([{ step: 'publish', queue }]);
     // Celery does not wait until RabbitMQ has it
@@ -179,7 +179,7 @@ describe('the consumer', () => {
     await until(() =>
       expect(statuses.map(({ state }) => state)).toEqual(['consuming', 'disconnected', 'consuming']),
     );
-    expect(statuses[1]?.trouble).toContain('was deleted');
+    expect(statuses[1]?.problem).toContain('was deleted');
     await celery([{ step: 'publish', queue }]);
     await until(() => expect(tasks).toHaveLength(1));
   });
@@ -203,14 +203,14 @@ describe('the connection', () => {
 
     wire.setDown(true);
     await until(() => expect(broker.status().state).toBe('disconnected'));
-    expect(broker.status().trouble).not.toContain(new URL(wire.url).password);
+    expect(broker.status().problem).not.toContain(new URL(wire.url).password);
     // the old delivery is stored after its channel is gone; it must not be acknowledged on the next one
     first.resolve();
     wire.setDown(false);
     await until(() => expect(tasks).toHaveLength(2));
     expect(tasks[1]).toMatchObject({ id: tasks[0]?.id, redelivered: true });
     await until(async () => expect(await unacknowledged(queue)).toBe(0));
-    expect(statuses.at(-1)).toMatchObject({ state: 'consuming', trouble: null });
+    expect(statuses.at(-1)).toMatchObject({ state: 'consuming', problem: null });
     await celery([{ step: 'publish', queue }]);
     await until(() => expect(tasks).toHaveLength(3));
   });
@@ -222,7 +222,7 @@ describe('the connection', () => {
     await until(() =>
       expect(statuses.map(({ state }) => state)).toEqual(['consuming', 'disconnected', 'consuming']),
     );
-    expect(statuses[1]?.trouble).toContain('maintenance');
+    expect(statuses[1]?.problem).toContain('maintenance');
   });
 
   test('is retried while nothing listens yet', async () => {
@@ -230,9 +230,9 @@ describe('the connection', () => {
     wire.setDown(true);
     const { broker, statuses } = createTrial({ url: wire.url });
     await broker.start();
-    expect(broker.status()).toMatchObject({ state: 'connecting', trouble: expect.any(String) as string });
+    expect(broker.status()).toMatchObject({ state: 'connecting', problem: expect.any(String) as string });
     wire.setDown(false);
-    await until(() => expect(statuses.at(-1)).toMatchObject({ state: 'consuming', trouble: null }));
+    await until(() => expect(statuses.at(-1)).toMatchObject({ state: 'consuming', problem: null }));
   });
 
   test('ends with close, which requeues unsettled tasks', async () => {

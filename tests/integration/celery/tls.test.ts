@@ -95,9 +95,9 @@ describe('RabbitMQ that requires client certificates', () => {
     ['none', () => ({})],
     ['one that it does not trust', () => ({ certFile: others.clientCert, keyFile: others.clientKey })],
   ])('reports which settings are missing with %s', async (_, own) => {
-    const said = await ask(urls.strict, { caFile: files.ca, ...own() });
-    expect(said).toMatch(/requires a client certificate .*broker\.certFile and broker\.keyFile/);
-    expect(said).not.toContain('broker.caFile');
+    const message = await ask(urls.strict, { caFile: files.ca, ...own() });
+    expect(message).toMatch(/requires a client certificate .*broker\.certFile and broker\.keyFile/);
+    expect(message).not.toContain('broker.caFile');
   });
 
   test('makes a worker without a certificate fail with that error', async () => {

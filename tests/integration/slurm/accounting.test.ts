@@ -61,13 +61,13 @@ describe('a partition that accepts no jobs', () => {
     const jobs = await Promise.all(Array.from({ length: 6 }, async () => publish({ args: ['Clock', '0'] })));
     const { handle } = worker;
     await until(() => handle.snapshot().health.intake === 'blocked');
-    expect(handle.snapshot().health.trouble).toContain('Required partition not available');
+    expect(handle.snapshot().health.problem).toContain('Required partition not available');
     await until(() => handle.snapshot().runs.some(({ reason }) => reason?.includes('Required partition')));
     const late = await publish({ args: ['Clock', '0'] });
     await until(() => jobs.some((job) => messageOf(job).includes('accepts no such jobs')));
     await site.must('scontrol', 'update', 'PartitionName=shut', 'State=UP');
     for (const job of [...jobs, late]) expectStatus(await ended(job), status.success);
-    expect(handle.snapshot().health).toMatchObject({ intake: 'open', trouble: null });
+    expect(handle.snapshot().health).toMatchObject({ intake: 'open', problem: null });
   });
 });
 

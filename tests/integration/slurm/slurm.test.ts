@@ -176,11 +176,11 @@ describe('a job of dsa-slurm', () => {
     const job = await start(`trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done`);
     await vi.waitUntil(async () => (await readFile(job.log, 'utf8').catch(() => '')).includes('up'), 20_000);
     expect(await end(job)).toMatchObject({ kind: 'alive', state: { base: 'RUNNING' } });
-    expect(await cancelJobs(run, [job.jobId])).toEqual({ ok: true, said: '' });
+    expect(await cancelJobs(run, [job.jobId])).toEqual({ ok: true, message: '' });
     await untilRow(job.jobId, ended);
     expect(await end(job)).toMatchObject({ kind: 'ended', outcome: 'canceled' });
     expect(await readFile(job.log, 'utf8')).toContain('bye');
-    expect(await cancelJobs(run, [job.jobId, '4000000'])).toEqual({ ok: true, said: '' });
+    expect(await cancelJobs(run, [job.jobId, '4000000'])).toEqual({ ok: true, message: '' });
   });
 
   it('is found by its key, even before it starts', async () => {
@@ -235,7 +235,7 @@ describe("Slurm's output", () => {
     const args = ['--parsable', '--partition=nowhere', template];
     expect(await submit(run, args)).toMatchObject({
       kind: 'refused',
-      said: expect.stringContaining('nowhere'),
+      message: expect.stringContaining('nowhere'),
       cause: 'request',
     });
   });
@@ -261,7 +261,7 @@ describe("Slurm's output", () => {
     expect(await showJob(run, ids[0] ?? '')).toMatchObject({ kind: 'job', job: { name } });
     const arrayId = `${ids[1]}_[0-5%2]`;
     expect(await row(arrayId)).toMatchObject({ reason: 'JobHeldUser' });
-    expect(await cancelJobs(run, [ids[0] ?? '', arrayId])).toEqual({ ok: true, said: '' });
+    expect(await cancelJobs(run, [ids[0] ?? '', arrayId])).toEqual({ ok: true, message: '' });
     await untilRow(ids[0] ?? '', ended);
   });
 
@@ -289,13 +289,13 @@ describe("Slurm's output", () => {
     const limitOf = (id: string): number | null => limits.get(id) ?? null;
     const more: JobChange = { kind: 'timeLimit', limit: '+30' };
     const all = [rest, `${array}_1`, one, two];
-    expect(await changeJobs(run, more, all, limitOf)).toEqual({ ok: true, said: '' });
+    expect(await changeJobs(run, more, all, limitOf)).toEqual({ ok: true, message: '' });
     expect(new Set((await rows()).map(({ timeLimit }) => timeLimit))).toEqual(new Set([3_600]));
     for (const kind of ['hold', 'release'] as const) {
-      expect(await changeJobs(run, { kind }, [rest])).toEqual({ ok: true, said: '' });
+      expect(await changeJobs(run, { kind }, [rest])).toEqual({ ok: true, message: '' });
     }
 
-    expect(await cancelJobs(run, [rest])).toEqual({ ok: true, said: '' });
+    expect(await cancelJobs(run, [rest])).toEqual({ ok: true, message: '' });
     await vi.waitUntil(async () => !(await rows()).some(({ state }) => state.base === 'PENDING'), 10_000);
     expect(running(await rows()).toSorted()).toEqual([`${array}_1`, one, two].toSorted());
     await cancelJobs(run, [array, one, two]);

@@ -60,8 +60,8 @@ async function complaints(
   options: CommandOptions = {},
 ): Promise<string> {
   const result = await run(file, args, options);
-  const said = result.kind === 'exited' ? `${result.stdout}${result.stderr}`.trim() : '';
-  return describeFailure(result) || said;
+  const message = result.kind === 'exited' ? `${result.stdout}${result.stderr}`.trim() : '';
+  return describeFailure(result) || message;
 }
 
 beforeAll(async () => {
@@ -152,12 +152,12 @@ describe.each(kinds)('%s', (kind, answers) => {
   it('the unit passes systemd-analyze', async () => {
     const [unit] = ending(/\.service$/);
     if (unit === undefined) return;
-    const said = await complaints('systemd-analyze', ['verify', '--user', unit], {
+    const message = await complaints('systemd-analyze', ['verify', '--user', unit], {
       env: { XDG_RUNTIME_DIR: root },
     });
     // ignore messages about other units
-    expect(said.split('\n').filter((line) => line.includes(basename(unit)))).toEqual([]);
-    expect(said).not.toMatch(/^could not|^exited/);
+    expect(message.split('\n').filter((line) => line.includes(basename(unit)))).toEqual([]);
+    expect(message).not.toMatch(/^could not|^exited/);
   });
 
   it('start.sh first creates the directories', async () => {

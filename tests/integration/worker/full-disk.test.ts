@@ -30,13 +30,13 @@ test('a full state directory pauses the intake and is reported; with free space 
   // the last page of a file has room for a small message
   const waiting = await lab.publish({ args: ['Wait', '/etc/hostname', 'x'.repeat(10_000)] });
   await lab.until(() => health().intake === 'blocked');
-  expect(health().trouble).toMatch(/The journal .* cannot be written: ENOSPC/);
+  expect(health().problem).toMatch(/The journal .* cannot be written: ENOSPC/);
   expect(health().inFlight).toBe(1);
   expect(statuses(girder.job(waiting.id) ?? waiting)).toEqual([]);
 
   await disk.free();
   await lab.until(() => health().intake === 'open');
-  expect(health().trouble).toBeNull();
+  expect(health().problem).toBeNull();
   for (const job of [going, waiting]) await lab.ended(job);
   expectStatus(girder.job(waiting.id) ?? waiting, status.success);
   expect(statuses(girder.job(waiting.id) ?? waiting)).toEqual([status.running, status.success]);

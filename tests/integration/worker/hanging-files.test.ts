@@ -39,8 +39,8 @@ test('a file system that hangs stalls only what needs it, and is reported', asyn
   if (letGo === null) skip('this user may not mount');
   try {
     const { handle } = lab.worker;
-    await lab.until(() => handle.snapshot().health.trouble?.includes('has not answered for'));
-    expect(handle.snapshot().health.trouble).toContain(lab.settings.dirs.logs);
+    await lab.until(() => handle.snapshot().health.problem?.includes('has not answered for'));
+    expect(handle.snapshot().health.problem).toContain(lab.settings.dirs.logs);
     // other files, including the journal, still work: a task is accepted, and its cancel recorded
     expect((await stat('/')).isDirectory()).toBe(true);
     const late = await lab.publish({ args: ['Wait', gate] });
@@ -57,7 +57,7 @@ test('a file system that hangs stalls only what needs it, and is reported', asyn
     await letGo?.();
   }
 
-  await lab.until(() => lab.worker.handle.snapshot().health.trouble === null);
+  await lab.until(() => lab.worker.handle.snapshot().health.problem === null);
   const late = published.pop();
   if (late !== undefined) expectStatus(await lab.ended(late), status.canceled);
   await writeFile(gate, '');

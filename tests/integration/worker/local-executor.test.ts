@@ -98,8 +98,8 @@ describe('jobs on this host', () => {
       jobs.map(async (published) => {
         const job = await lab.ended(published);
         expectStatus(job, status.success);
-        const said = /from (\d+) to (\d+)/.exec(job.log.join(''));
-        return { from: Number(said?.[1]), to: Number(said?.[2]) };
+        const message = /from (\d+) to (\d+)/.exec(job.log.join(''));
+        return { from: Number(message?.[1]), to: Number(message?.[2]) };
       }),
     );
     stop();
@@ -121,7 +121,7 @@ describe('jobs on this host', () => {
     };
     expect(await isLeft()).toBe(true);
     const { jobId } = await lab.until(() => lab.worker.handle.snapshot().runs.find((run) => run.jobId));
-    expect(await lab.worker.handle.jobDetail(jobId ?? '')).toMatchObject({ trouble: null });
+    expect(await lab.worker.handle.jobDetail(jobId ?? '')).toMatchObject({ problem: null });
     await lab.girder.cancel(job.id);
     expectStatus(await lab.ended(job), status.canceled);
     expect(await isLeft()).toBe(false);

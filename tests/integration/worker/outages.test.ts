@@ -70,7 +70,7 @@ const logOf = ({ id }: GirderJob): string => lab.girder.job(id)?.log.join('') ??
 const health = () => lab.worker.handle.snapshot().health;
 const runOf = ({ id }: GirderJob): RunView | undefined =>
   lab.worker.handle.snapshot().runs.find(({ girderJobId }) => girderJobId === id);
-const jobsTrouble = () => lab.worker.handle.snapshot().jobs.trouble;
+const jobsProblem = () => lab.worker.handle.snapshot().jobs.problem;
 
 async function runs(job: GirderJob): Promise<void> {
   await lab.until(() => logOf(job).includes('tick 2'), 90_000);
@@ -114,7 +114,7 @@ test('RabbitMQ is restarted under two workers with a batch: each task runs once,
     await lab.until(() => all().filter(({ stage }) => stage === 'running').length === 6, 90_000);
 
     await control('stop_app');
-    await lab.until(() => health().broker.state === 'disconnected' && health().broker.trouble !== null);
+    await lab.until(() => health().broker.state === 'disconnected' && health().broker.problem !== null);
     const begun = published.filter((job) => all().some(({ girderJobId }) => girderJobId === job.id));
     expect(begun).toHaveLength(6);
     for (const { title } of begun) await open(title);
@@ -127,8 +127,8 @@ test('RabbitMQ is restarted under two workers with a batch: each task runs once,
     expect(ids).toHaveLength(10);
     expect(new Set(ids)).toEqual(new Set(published.map(({ id }) => id)));
     expect((await calls('sbatch')) - sbatchBefore).toBe(10);
-    await lab.until(() => health().broker.state === 'consuming' && health().broker.trouble === null);
-    const attempts = (await readFile(join(lab.dir, 'worker.log'), 'utf8')).match(/"trouble":.*"broker"/g);
+    await lab.until(() => health().broker.state === 'consuming' && health().broker.problem === null);
+    const attempts = (await readFile(join(lab.dir, 'worker.log'), 'utf8')).match(/"problem":.*"broker"/g);
     expect(attempts?.length ?? 0).toBeLessThan(40);
   } finally {
     await second.stop();
@@ -144,7 +144,7 @@ test('slurmctld is suspended: jobs end and are submitted meanwhile, and nothing 
   const squeueBefore = await calls('squeue');
   const since = Date.now();
   try {
-    await lab.until(() => jobsTrouble() !== null);
+    await lab.until(() => jobsProblem() !== null);
     const sbatchBefore = await calls('sbatch');
     second = await publish('still-2');
     await lab.until(async () => (await calls('sbatch')) > sbatchBefore);
@@ -165,7 +165,7 @@ test('slurmctld is suspended: jobs end and are submitted meanwhile, and nothing 
   expect(listed).toMatchObject({ stdout: expect.stringMatching(/^\d+\n$/) });
   await open('still-2');
   await succeeds(second);
-  expect(jobsTrouble()).toBeNull();
+  expect(jobsProblem()).toBeNull();
 });
 
 test('Slurm is slow: one query at a time, and the right outcome', async () => {
@@ -191,7 +191,7 @@ test('Girder answers 503 for a while: requests back off, and the outcome is repo
     return { kind: 'answer', status: 503, contentType: 'text/html', body: 'busy' };
   });
   try {
-    await lab.until(() => health().trouble !== null);
+    await lab.until(() => health().problem !== null);
     await open('girder');
     await lab.until(() => runOf(job)?.stage === 'collecting');
     await lab.until(() => asked.length > 3, 60_000);
@@ -201,7 +201,7 @@ test('Girder answers 503 for a while: requests back off, and the outcome is repo
     lab.girder.fail();
   }
   await succeeds(job);
-  await lab.until(() => health().trouble === null);
+  await lab.until(() => health().problem === null);
 });
 
 // must be last: a new controller takes a while until its nodes have registered
@@ -214,11 +214,11 @@ test('slurmctld is restarted: its jobs continue', async () => {
   const asked = Date.now();
   controller.signal('SIGTERM');
   await lab.until(async () => (await stat(state)).mtimeMs >= asked);
-  await lab.until(() => jobsTrouble() !== null);
+  await lab.until(() => jobsProblem() !== null);
   await controller.kill();
   expect(lab.girder.job(job.id)?.status).toBe(status.running);
   await controller.start();
-  await lab.until(() => jobsTrouble() === null, 60_000);
+  await lab.until(() => jobsProblem() === null, 60_000);
   await open('crash');
   await succeeds(job);
 });

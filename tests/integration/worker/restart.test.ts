@@ -124,7 +124,7 @@ describe('while other services are down', () => {
       body: '<html>bad gateway</html>',
     };
     lab.girder.fail(() => answer);
-    await lab.until(() => lab.worker.handle.snapshot().health.trouble !== null);
+    await lab.until(() => lab.worker.handle.snapshot().health.problem !== null);
     const jobId = lab.worker.handle.snapshot().runs[0]?.jobId ?? '';
     await lab.command('scancel', [jobId]);
     await lab.until(() => lab.worker.handle.snapshot().runs.some(({ outcome }) => outcome === 'canceled'));
@@ -134,7 +134,7 @@ describe('while other services are down', () => {
     expectStatus(job, status.canceled);
     const seen = ticks(job);
     expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1));
-    await lab.until(() => lab.worker.handle.snapshot().health.trouble === null);
+    await lab.until(() => lab.worker.handle.snapshot().health.problem === null);
   });
 });
 
@@ -149,10 +149,10 @@ describe('a worker whose journal was emptied', () => {
     await lab.startWorker();
     const { handle } = lab.worker;
     await lab.until(() =>
-      handle.snapshot().health.trouble?.includes(`no result will reach Girder: ${jobId}`),
+      handle.snapshot().health.problem?.includes(`no result will reach Girder: ${jobId}`),
     );
     expect(await handle.act({ kind: 'cancel', runs: [], jobs: [jobId] })).toMatchObject({ ok: true });
-    await lab.until(() => handle.snapshot().health.trouble === null);
+    await lab.until(() => handle.snapshot().health.problem === null);
     const aside = (await readdir(lab.settings.dirs.state)).filter((name) => name.includes('damaged-'));
     expect(aside).toHaveLength(1);
   });
@@ -190,7 +190,7 @@ async function startWaiting(): Promise<{ published: GirderJob; jobId: string }> 
 }
 
 async function isOrphan(jobId: string): Promise<void> {
-  await lab.until(() => lab.worker.handle.snapshot().health.trouble?.includes(`reach Girder: ${jobId}`));
+  await lab.until(() => lab.worker.handle.snapshot().health.problem?.includes(`reach Girder: ${jobId}`));
 }
 
 /** A command of an operator on this site. */
@@ -218,7 +218,7 @@ describe('a worker whose journal was damaged', () => {
     await lab.until(() => lab.worker.handle.snapshot().runs.some((run) => run.jobId === jobId));
     await lab.girder.cancel(published.id);
     expectStatus(await lab.ended(published), status.canceled);
-    await lab.until(() => lab.worker.handle.snapshot().health.trouble === null);
+    await lab.until(() => lab.worker.handle.snapshot().health.problem === null);
   });
 
   test('adopts its job while no worker runs: the next one follows it', async () => {

@@ -53,16 +53,16 @@ test('two consoles show the same run, and one of them cancels its real Slurm job
   stop();
   const answer = await one.runDetail(run.id);
   expect(answer).toMatchObject({ ok: true, detail: { run: { id: run.id }, sbatch: expect.any(Array) } });
-  expect(await other.jobDetail(run.jobId ?? '')).toMatchObject({ trouble: null, jobId: run.jobId });
+  expect(await other.jobDetail(run.jobId ?? '')).toMatchObject({ problem: null, jobId: run.jobId });
   let cluster: LiveViews['cluster'] | null = null;
   const stopCluster = other.watch('cluster', (view) => (cluster = view));
   await lab.until(() => cluster !== null && cluster.nodes.length === 4);
   stopCluster();
 
   const cancel: WorkerAction = { kind: 'cancel', runs: [run.id], jobs: [] };
-  expect(await other.act(cancel)).toMatchObject({ ok: false, said: expect.stringContaining('read-only') });
+  expect(await other.act(cancel)).toMatchObject({ ok: false, message: expect.stringContaining('read-only') });
   expect(await other.pause()).toMatchObject({ ok: false });
-  expect(await one.act(cancel)).toEqual({ ok: true, said: `scancel ${run.jobId}: done` });
+  expect(await one.act(cancel)).toEqual({ ok: true, message: `scancel ${run.jobId}: done` });
   expectStatus(await lab.ended(job), status.canceled);
   for (const handle of [one, other]) {
     expect(await seenBy(handle, job, ({ stage }) => stage === 'finished')).toMatchObject({
@@ -91,7 +91,7 @@ test('a restarted worker is found again, with its runs', async () => {
 
 function troubleOf(handle: RemoteWorker): string | null {
   const { link } = handle.snapshot();
-  return link.kind === 'socket' ? link.trouble : null;
+  return link.kind === 'socket' ? link.problem : null;
 }
 
 /** Only root can act as another user. */
@@ -113,10 +113,10 @@ test.runIf(process.getuid?.() === 0)('another user reaches neither the socket no
       try { require('node:fs').readFileSync(${JSON.stringify(file)}); console.log('read'); }
       catch ({ code }) { console.log(code); }`;
     const child = spawn(program, ['-e', script], { uid: 65_534, gid: 65_534, cwd: '/', env: {} });
-    let said = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+    let message = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (message += text));
     await once(child, 'close');
-    expect(said.trim().split('\n')).toEqual(['EACCES', 'EACCES']);
+    expect(message.trim().split('\n')).toEqual(['EACCES', 'EACCES']);
   } finally {
     await rm(place, { recursive: true, force: true });
   }

@@ -26,18 +26,18 @@ describe('a command result', () => {
   });
 
   test('output is passed on while the command runs, without splitting characters', async () => {
-    const said: string[] = [];
+    const messages: string[] = [];
     const first = Promise.withResolvers<void>();
     const ended = run('sh', ['-c', 'printf "a\\303"; read line; printf "\\251b" ; cat /dev/null'], {
       onOutput(text) {
-        said.push(text);
+        messages.push(text);
         first.resolve();
       },
       input: 'go\n',
     });
     await first.promise;
     expect(await ended).toMatchObject({ kind: 'exited', stdout: 'aéb' });
-    expect(said.join('')).toBe('aéb');
+    expect(messages.join('')).toBe('aéb');
   });
 
   test('distinguishes a missing program, a killed one and one that prints too much', async () => {

@@ -85,8 +85,8 @@ describe('the first connection', () => {
     await vi.waitFor(() => expect(connect).toHaveBeenCalledTimes(6));
     expect(sleeps[4]?.ms).toBeGreaterThan((sleeps[0]?.ms ?? 0) * 4);
     expect(statuses.map(({ state }) => state)).toEqual(['connecting', 'connecting', 'connecting']);
-    expect(statuses[0]?.trouble).toContain('Nothing listens');
-    expect(statuses[1]?.trouble).toContain('refused the user');
+    expect(statuses[0]?.problem).toContain('Nothing listens');
+    expect(statuses[1]?.problem).toContain('refused the user');
     await broker.close();
     expect(broker.status().state).toBe('closed');
   });
@@ -106,7 +106,7 @@ describe('a broker that forbids transient queues that are not exclusive', () => 
     expect(broker.status()).toMatchObject({ state: 'connecting' });
     await vi.waitFor(() => expect(sleeps.some(({ ms }) => ms < 1_000)).toBe(true));
     sleeps.find(({ ms }) => ms < 1_000)?.wake();
-    await vi.waitFor(() => expect(statuses.at(-1)).toMatchObject({ state: 'consuming', trouble: null }));
+    await vi.waitFor(() => expect(statuses.at(-1)).toMatchObject({ state: 'consuming', problem: null }));
     expect(mailboxes).toMatchObject([
       { name: 'celery@test.celery.pidbox', exclusive: undefined },
       { name: '', exclusive: true },

@@ -51,7 +51,7 @@ async function write(kill: PlannedKill, isFull = false) {
   );
   return {
     signal,
-    said: stdout.trim().split('\n'),
+    message: stdout.trim().split('\n'),
     journal: await text(path),
     fresh: await text(`${path}.new`),
     died: (await text(files.diedFile)) !== null,
@@ -70,7 +70,7 @@ test.each<[Moment, string]>([
   const died = await write({ kind: 'line', line: 'staged', moment, nth: 2, part: 0.5 });
   expect(died).toEqual({
     signal: 'SIGKILL',
-    said: ['staging', 'staged'],
+    message: ['staging', 'staged'],
     journal: `${head}${line('staging')}${line('staged')}${last}`,
     fresh: null,
     died: true,
@@ -83,12 +83,12 @@ test.each<['torn' | 'written' | 'synced', string | null, string | null]>([
   ['synced', head, null],
 ])('the start, %s: the process dies there', async (moment, journal, fresh) => {
   const died = await write({ kind: 'start', moment, part: 0.5 });
-  expect(died).toEqual({ signal: 'SIGKILL', said: [''], journal, fresh, died: true });
+  expect(died).toEqual({ signal: 'SIGKILL', message: [''], journal, fresh, died: true });
 });
 
 test('a full disk takes half of a line', async () => {
-  const { signal, said } = await write({ kind: 'time', since: 'start', afterMs: 0 }, true);
-  expect([signal, said]).toEqual([null, ['ENOSPC', 'staging', 'ENOSPC', 'staged', 'ENOSPC', 'staged']]);
+  const { signal, message } = await write({ kind: 'time', since: 'start', afterMs: 0 }, true);
+  expect([signal, message]).toEqual([null, ['ENOSPC', 'staging', 'ENOSPC', 'staged', 'ENOSPC', 'staged']]);
 });
 
 test('the clock is set back as long as the file is there', async () => {

@@ -140,11 +140,11 @@ describe('config set and get', () => {
     [['config', 'set', 'slurm.cpus'], /either a value for .* or --default/],
     [['config', 'set', 'slurm.cpus', '3', '--default'], /either a value for .* or --default/],
     [['config', 'get', 'slurm.cpsu'], /Did you mean slurm\.cpus/],
-  ])('%j is refused, and nothing is written', async (argv, said) => {
+  ])('%j is refused, and nothing is written', async (argv, message) => {
     const { env, profile } = temporaryHome();
     const { code, stderr } = await runCli(argv, { env });
     expect(code).toBe(2);
-    expect(stderr).toMatch(said);
+    expect(stderr).toMatch(message);
     expect(existsSync(profile)).toBe(false);
   });
 

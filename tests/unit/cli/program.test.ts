@@ -42,10 +42,10 @@ describe('invalid arguments exit with 2 and one explanation', () => {
     [['sandbox', '--count', '0'], /whole number/],
     [['console'], /needs a terminal[^]*dsa-slurm worker/],
     [['--profile', '../x', 'config', 'path'], /is not a valid profile name/],
-  ])('%j', async (argv, said) => {
+  ])('%j', async (argv, message) => {
     const { code, stdout, stderr } = await runCli(argv, { env: { HOME: '/nonexistent' } });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(said);
+    expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/^ {4}at /m);
   });
 

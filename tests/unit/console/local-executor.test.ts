@@ -52,7 +52,7 @@ describe('with the local executor', () => {
     opened.dispatch({
       type: 'liveViewChanged',
       name: 'cluster',
-      view: { nodes: [], partitions: [], at: null, trouble: withoutSlurm },
+      view: { nodes: [], partitions: [], at: null, problem: withoutSlurm },
       now: 0,
     });
     expect(opened.text()).toContain(`Jobs run on this host without Slurm, so there are no ${noun}.`);
@@ -73,7 +73,7 @@ describe('with the local executor', () => {
   });
 
   test('the screen reader output names this host, not Slurm', () => {
-    worker.show({ jobs: { trouble: 'a full disk' } });
+    worker.show({ jobs: { problem: 'a full disk' } });
     opened.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
     expect(linearLines(opened.state(), chooseTheme({}))).toContain(
       'This host is not responding: a full disk',

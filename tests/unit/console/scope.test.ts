@@ -50,7 +50,7 @@ describe('the job scope', () => {
     expect(ids()).toEqual(['run:run-1', 'job:5000']);
     expect(frame()).toContain('› jobs from Girder');
     controller.press(['m']);
-    worker.showWatched('allJobs', { rows: [own, shell, others, elsewhere], at: 5_000, trouble: null });
+    worker.showWatched('allJobs', { rows: [own, shell, others, elsewhere], at: 5_000, problem: null });
     expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:4900', 'job:5000']);
     expect(frame()).toContain('› jobs of all users');
     expect(frame()).toContain('Slurm 4s ago');
@@ -74,7 +74,7 @@ describe('the job scope', () => {
 
   test('keeps own jobs until the jobs of all users arrive, and shows the error', () => {
     controller.press([':', ...keyNames('scope all', {}), 'enter']);
-    worker.showWatched('allJobs', { rows: [], at: null, trouble: 'nobody knows our name' });
+    worker.showWatched('allJobs', { rows: [], at: null, problem: 'nobody knows our name' });
     expect(ids()).toHaveLength(3);
     expect(frame()).toContain('nobody knows our name');
     expect(frame()).not.toContain('has not answered yet');
@@ -82,7 +82,7 @@ describe('the job scope', () => {
 
   test('keeps marks and selection', () => {
     controller.press(['j', 'space', 'm', 'm']);
-    worker.showWatched('allJobs', { rows: [others, own, shell, elsewhere], at: 1, trouble: null });
+    worker.showWatched('allJobs', { rows: [others, own, shell, elsewhere], at: 1, problem: null });
     expect([...store.get().tables.jobs.marked]).toEqual([]);
     controller.press(['space']);
     expect([...store.get().tables.jobs.marked]).toEqual(['job:5000']);

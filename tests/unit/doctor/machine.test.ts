@@ -791,7 +791,7 @@ describe('worker', () => {
     ],
     [
       'waiting for Girder',
-      [runOf({ girderTrouble: 'Girder at http://girder:8080 could not be reached (ENOTFOUND).' })],
+      [runOf({ girderProblem: 'Girder at http://girder:8080 could not be reached (ENOTFOUND).' })],
       'warn',
       '1 run waiting for Girder: Girder at http://girder:8080 could not be reached',
       'dsa-slurm runs list',

@@ -387,7 +387,7 @@ describe('loadForDoctor', () => {
 
 describe('applyRepairs', () => {
   it('asks before each, and reports each result', async () => {
-    const said: string[] = [];
+    const messages: string[] = [];
     const done: string[] = [];
     const repair = (what: string, error?: Error) => ({
       what,
@@ -398,10 +398,10 @@ describe('applyRepairs', () => {
     });
     const tally = await applyRepairs([repair('a'), repair('b'), repair('c', new Error('no room'))], {
       confirm: async (what) => what !== 'b',
-      say: (line) => said.push(line),
+      say: (line) => messages.push(line),
     });
     expect(tally).toEqual({ done: 1, declined: 1, failed: 1 });
     expect(done).toEqual(['a']);
-    expect(said).toEqual(['done: a', 'skipped: b', 'failed: c: no room']);
+    expect(messages).toEqual(['done: a', 'skipped: b', 'failed: c: no room']);
   });
 });

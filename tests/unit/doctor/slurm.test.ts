@@ -38,8 +38,8 @@ const allThere = Object.fromEntries(
 
 const config = (release: string) => exited(`SLURM_VERSION = ${release}\nClusterName = lab\n`);
 
-const refused = (said: string) =>
-  exited('', { exitCode: 1, stderr: `sbatch: error: ${said}\nallocation failure: ${said}` });
+const refused = (message: string) =>
+  exited('', { exitCode: 1, stderr: `sbatch: error: ${message}\nallocation failure: ${message}` });
 
 describe('slurm.commands', () => {
   it.each([
@@ -231,9 +231,9 @@ describe('slurm.submit', () => {
     ['Memory specification can not be satisfied', 'config set slurm.mem 64000M'],
     ['Invalid generic resource (gres) specification', 'config set slurm.gres gpu:a100:2'],
     ['Requested time limit is invalid (missing or exceeds some limit)', 'config set slurm.time 2-00:00:00'],
-  ])('proposes for "%s" a value that this site has', async (said, fix) => {
+  ])('proposes for "%s" a value that this site has', async (message, fix) => {
     const run = fakeRun({
-      sbatch: refused(said),
+      sbatch: refused(message),
       'sinfo --noheader': exited(
         'long|2-00:00:00|64000|16|(null)|(null)\ngpu|infinite|32000|8|gpu:a100:2(S:0-1)|avx\n',
       ),

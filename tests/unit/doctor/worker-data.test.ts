@@ -10,11 +10,11 @@ import { ask, factOf, settingsWith } from '../../support/doctor.js';
 const now = 1_800_000_000_000;
 const well: WorkerStatus = {
   at: now - 5_000,
-  broker: { state: 'consuming', trouble: null },
+  broker: { state: 'consuming', problem: null },
   jobsAt: now - 8_000,
-  jobsTrouble: null,
+  jobsProblem: null,
   inFlight: 2,
-  trouble: null,
+  problem: null,
   version: '0.2.0',
   standbys: [],
 };
@@ -30,8 +30,8 @@ describe('judgeStatus', () => {
       'standby worker: process 9 on login2',
       null,
     ],
-    ['paused', { broker: { state: 'paused', trouble: null } }, 'ok', 'RabbitMQ: paused', null],
-    ['starting', { broker: { state: 'connecting', trouble: null }, jobsAt: null }, 'ok', 'not read', null],
+    ['paused', { broker: { state: 'paused', problem: null } }, 'ok', 'RabbitMQ: paused', null],
+    ['starting', { broker: { state: 'connecting', problem: null }, jobsAt: null }, 'ok', 'not read', null],
     [
       'silent',
       { at: now - 40_000, jobsAt: now - 41_000 },
@@ -41,28 +41,28 @@ describe('judgeStatus', () => {
     ],
     [
       'no RabbitMQ',
-      { broker: { state: 'disconnected', trouble: 'Nothing listens.' } },
+      { broker: { state: 'disconnected', problem: 'Nothing listens.' } },
       'warn',
       'receives no tasks; RabbitMQ: disconnected: Nothing listens.',
       'dsa-slurm --profile lab doctor --only rabbitmq -v',
     ],
     [
       'connecting for long',
-      { broker: { state: 'connecting', trouble: 'No answer.' } },
+      { broker: { state: 'connecting', problem: 'No answer.' } },
       'warn',
       'connecting: No answer.',
       '--only rabbitmq',
     ],
     [
       'Slurm fails',
-      { jobsTrouble: 'squeue exited with 1' },
+      { jobsProblem: 'squeue exited with 1' },
       'warn',
       'squeue exited with 1; jobs last read from Slurm 3 s before',
       'dsa-slurm --profile lab doctor --only slurm -v',
     ],
     [
       'never knew Slurm',
-      { jobsAt: null, jobsTrouble: 'x' },
+      { jobsAt: null, jobsProblem: 'x' },
       'warn',
       'x; jobs not read from Slurm yet',
       'slurm',
@@ -76,12 +76,12 @@ describe('judgeStatus', () => {
     ],
     [
       'tasks that nobody takes',
-      { broker: { state: 'consuming', trouble: '20 tasks that are not ours wait.' } },
+      { broker: { state: 'consuming', problem: '20 tasks that are not ours wait.' } },
       'warn',
       'RabbitMQ: 20 tasks that are not ours wait.',
       '--only rabbitmq',
     ],
-    ['trouble', { trouble: 'Girder says 500.' }, 'warn', 'last error: Girder says 500.', '--only girder'],
+    ['problem', { problem: 'Girder says 500.' }, 'warn', 'last error: Girder says 500.', '--only girder'],
   ])('%s', (_name, changes, status, evidence, fix) => {
     const finding = judgeStatus(
       { ...well, ...changes },

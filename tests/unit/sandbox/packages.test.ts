@@ -76,9 +76,9 @@ describe('installing', () => {
   });
 
   test('shows the progress of apt-get', async () => {
-    const said: string[] = [];
-    await installMissing({ ...machine(), ...options, onLine: (line) => void said.push(line) });
-    expect(said.slice(1)).toEqual([
+    const messages: string[] = [];
+    await installMissing({ ...machine(), ...options, onLine: (line) => void messages.push(line) });
+    expect(messages.slice(1)).toEqual([
       '  Updating the list of packages …',
       '  fetching munge',
       '  setting up munge',
@@ -87,7 +87,7 @@ describe('installing', () => {
 
   test('a stop waits until apt-get has finished', async () => {
     const stop = new AbortController();
-    const said: string[] = [];
+    const messages: string[] = [];
     const debian = machine();
     const run: RunCommand = async (file, args, more) => {
       if (args.includes('install')) {
@@ -97,8 +97,8 @@ describe('installing', () => {
       return debian.run(file, args, more);
     };
     const signal = stop.signal;
-    await installMissing({ ...debian, run, ...options, signal, onLine: (line) => void said.push(line) });
-    expect(said).toContainEqual(expect.stringMatching(/^Stopping as soon as apt-get has finished/));
+    await installMissing({ ...debian, run, ...options, signal, onLine: (line) => void messages.push(line) });
+    expect(messages).toContainEqual(expect.stringMatching(/^Stopping as soon as apt-get has finished/));
   });
 
   test.each([

@@ -22,7 +22,7 @@ export function fakeRun(answer: (call: Call) => CommandResult | Promise<CommandR
   };
 }
 
-export function said(stdout: string): CommandResult {
+export function printed(stdout: string): CommandResult {
   return { kind: 'exited', exitCode: 0, stdout, stderr: '', ms: 1 };
 }
 

@@ -8,7 +8,7 @@ import {
   failed,
   fakeRun,
   sacctLine,
-  said,
+  printed,
   squeueLine,
   timedOut,
   unreachable,
@@ -24,7 +24,7 @@ function shown(
   state: string,
   { name = 'dsa-slurm-abc', end = 'Unknown', requeue = 1, comment = '(null)' } = {},
 ): CommandResult {
-  return said(
+  return printed(
     `JobId=42 JobName=${name}\n   UserId=dsa(1000) GroupId=dsa(1000) MCS_label=N/A\n` +
       `   JobState=${state} Reason=None Dependency=(null)\n   Requeue=${requeue} Restarts=0 ExitCode=0:0\n` +
       `   StartTime=Unknown EndTime=${end} Deadline=N/A\n   Comment=${comment}\n`,
@@ -62,7 +62,7 @@ const record: ExitRecord = {
 const accounted =
   (state: string, name = 'dsa-slurm-abc') =>
   (call: Call) =>
-    said(
+    printed(
       sacctLine(call, { JobID: '42', JobName: name, State: state, ExitCode: '1:0', Submit: '1795462119' }),
     );
 
@@ -96,7 +96,7 @@ describe('resolveEnd', () => {
   });
 
   it('never takes a missing answer for an answer', async () => {
-    for (const silence of [unreachable, timedOut, said('garbage')]) {
+    for (const silence of [unreachable, timedOut, printed('garbage')]) {
       expect(await end(silence, accounted('COMPLETED'), record)).toMatchObject({ kind: 'unknown' });
     }
     expect(await end(unknownJob, () => timedOut, record)).toMatchObject({ kind: 'unknown' });
@@ -129,7 +129,7 @@ describe('resolveEnd', () => {
   });
 
   it.each([
-    ['does not know the job', () => said('')],
+    ['does not know the job', () => printed('')],
     ['still has it running', accounted('RUNNING')],
   ])('believes no exit record while the accounting %s', async (_, sacct) => {
     expect(await end(unknownJob, sacct, record)).toMatchObject({ kind: 'unrecorded' });
@@ -141,7 +141,7 @@ describe('resolveEnd', () => {
       outcome: 'succeeded',
       how: 'record',
     });
-    expect(await end(unknownJob, () => said(''), { ...record, exitCode: 3 }, true)).toMatchObject({
+    expect(await end(unknownJob, () => printed(''), { ...record, exitCode: 3 }, true)).toMatchObject({
       outcome: 'failed',
       exitCode: { code: 3, signal: 0 },
     });
@@ -154,7 +154,7 @@ describe('resolveEnd', () => {
 });
 
 const twoAttempts = (call: Call) =>
-  said(
+  printed(
     sacctLine(call, { JobID: '42', JobName: 'n', State: 'NODE_FAIL', Submit: '1795462119' }) +
       'some noise\n' +
       sacctLine(call, { JobID: '42', JobName: 'n', State: 'COMPLETED', Submit: '1795462999' }),
@@ -182,8 +182,10 @@ describe('accountedJob', () => {
     });
     const missing: CommandResult = { kind: 'missing', reason: 'ENOENT', ms: 1 };
     expect(await accountedJob(fakeRun(() => missing).run, { name: 'n' })).toEqual({ kind: 'no-accounting' });
-    expect(await accountedJob(fakeRun(() => said('')).run, { name: 'n' })).toEqual({ kind: 'unknown-job' });
-    expect(await accountedJob(fakeRun(() => said('garbage\n')).run, { name: 'n' })).toMatchObject({
+    expect(await accountedJob(fakeRun(() => printed('')).run, { name: 'n' })).toEqual({
+      kind: 'unknown-job',
+    });
+    expect(await accountedJob(fakeRun(() => printed('garbage\n')).run, { name: 'n' })).toMatchObject({
       kind: 'silence',
     });
   });
@@ -193,7 +195,7 @@ describe('findJob', () => {
   const question = { key, since: now };
 
   it('finds the job in the queue, and reports a second one', async () => {
-    const { run } = fakeRun((call) => said(row(call, '41', '1795462100') + row(call, '42', '1795462200')));
+    const { run } = fakeRun((call) => printed(row(call, '41', '1795462100') + row(call, '42', '1795462200')));
     expect(await findJob(run, question)).toMatchObject({ kind: 'found', jobId: '42', others: ['41'] });
   });
 
@@ -201,31 +203,31 @@ describe('findJob', () => {
     const marked = { ...question, mark: '00000001' };
     const [own, foreign] = ['dsa-slurm:abc:00000001', 'dsa-slurm:abc:00000002'];
     const both = fakeRun((call) =>
-      said(row(call, '41', '1795462100', own) + row(call, '42', '1795462200', foreign)),
+      printed(row(call, '41', '1795462100', own) + row(call, '42', '1795462200', foreign)),
     );
     expect(await findJob(both.run, marked)).toMatchObject({ kind: 'found', jobId: '41', others: [] });
     // the accounting has no comments
     const only = fakeRun((call) =>
-      call.file === 'squeue' ? said(row(call, '42', '1795462200', foreign)) : accounted('RUNNING')(call),
+      call.file === 'squeue' ? printed(row(call, '42', '1795462200', foreign)) : accounted('RUNNING')(call),
     );
     expect(await findJob(only.run, marked)).toEqual({ kind: 'none', accounting: true });
     // of an older version, or where the site has written its own comment
-    const unmarked = fakeRun((call) => said(row(call, '43', '1795462100')));
+    const unmarked = fakeRun((call) => printed(row(call, '43', '1795462100')));
     expect(await findJob(unmarked.run, marked)).toMatchObject({ kind: 'found', jobId: '43' });
   });
 
   it('finds it in the accounting', async () => {
-    const { run } = fakeRun((call) => (call.file === 'squeue' ? said('') : accounted('FAILED')(call)));
+    const { run } = fakeRun((call) => (call.file === 'squeue' ? printed('') : accounted('FAILED')(call)));
     expect(await findJob(run, question)).toMatchObject({ kind: 'found', jobId: '42', others: [] });
   });
 
   it('reports no job only if controller and accounting have both answered', async () => {
-    const none = fakeRun((call) => (call.file === 'squeue' ? said('') : noAccounting));
+    const none = fakeRun((call) => (call.file === 'squeue' ? printed('') : noAccounting));
     expect(await findJob(none.run, question)).toEqual({ kind: 'none', accounting: false });
-    const silent = fakeRun((call) => (call.file === 'squeue' ? said('') : timedOut));
+    const silent = fakeRun((call) => (call.file === 'squeue' ? printed('') : timedOut));
     expect(await findJob(silent.run, question)).toMatchObject({ kind: 'silence' });
     expect(await findJob(fakeRun(() => unreachable).run, question)).toMatchObject({ kind: 'silence' });
-    const torn = fakeRun((call) => (call.file === 'squeue' ? said('torn') : noAccounting));
+    const torn = fakeRun((call) => (call.file === 'squeue' ? printed('torn') : noAccounting));
     expect(await findJob(torn.run, question)).toMatchObject({ kind: 'silence' });
   });
 });

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { readClusterInfo } from '../../../src/slurm/site.js';
-import { fakeRun, said, unreachable } from './fake-run.js';
+import { fakeRun, printed, unreachable } from './fake-run.js';
 
 const config = readFileSync(new URL('../../fixtures/slurm/show-config-22.05.txt', import.meta.url), 'utf8');
 const sinfo = readFileSync(new URL('../../fixtures/slurm/sinfo-22.05.txt', import.meta.url), 'utf8');
 
 it('reads a real site', async () => {
-  const { run } = fakeRun((call) => said(call.file === 'sinfo' ? sinfo : config));
+  const { run } = fakeRun((call) => printed(call.file === 'sinfo' ? sinfo : config));
   expect(await readClusterInfo(run)).toEqual({
     version: '22.05.8',
     cluster: 'scratch',
@@ -31,7 +31,7 @@ it('reads accounting, rate limit and what is hidden', async () => {
       /^SlurmctldParameters.*$/m,
       'SlurmctldParameters     = cloud_dns,rl_enable,rl_bucket_size=50,rl_refill_rate=10,rl_refill_period=2',
     );
-  const { run } = fakeRun((call) => said(call.file === 'sinfo' ? sinfo : other));
+  const { run } = fakeRun((call) => printed(call.file === 'sinfo' ? sinfo : other));
   expect(await readClusterInfo(run)).toMatchObject({
     accounting: true,
     privateData: ['jobs', 'nodes'],

@@ -7,7 +7,7 @@ import type { CommandResult } from '../../../src/base/command.js';
 import { silentLog } from '../../../src/base/log.js';
 import { createSeparators, parseSqueue, squeueArguments } from '../../../src/slurm/commands/squeue.js';
 import { createTracker, keepRows, type Tracker } from '../../../src/slurm/tracker.js';
-import { fakeRun, said, squeueLine, unreachable, type Call } from './fake-run.js';
+import { fakeRun, printed, squeueLine, unreachable, type Call } from './fake-run.js';
 
 /** A clock that stands still until it is moved. */
 function manualClock() {
@@ -67,7 +67,7 @@ const job = (call: Call, id: string, state: string) => squeueLine(call, { JobArr
 
 it('polls at its interval and keeps unchanged rows', async () => {
   const { tracker, calls, forward } = track((call, question) =>
-    said(job(call, '1', 'RUNNING') + job(call, '2', question < 3 ? 'PENDING' : 'RUNNING')),
+    printed(job(call, '1', 'RUNNING') + job(call, '2', question < 3 ? 'PENDING' : 'RUNNING')),
   );
   await vi.waitFor(() => expect(tracker.view().at).toBe(1_000_000));
   const first = tracker.view();
@@ -85,16 +85,16 @@ it('polls at its interval and keeps unchanged rows', async () => {
 
 it('keeps the last answer while Slurm does not respond, and polls less often', async () => {
   const { tracker, calls, forward } = track((call, question) =>
-    question > 1 && question < 6 ? unreachable : said(job(call, '1', 'RUNNING')),
+    question > 1 && question < 6 ? unreachable : printed(job(call, '1', 'RUNNING')),
   );
   const seen: (string | null)[] = [];
-  tracker.onAnswer((view) => seen.push(view.trouble));
+  tracker.onAnswer((view) => seen.push(view.problem));
   await vi.waitFor(() => expect(seen).toEqual([null]));
   await forward(10_000);
   await vi.waitFor(() => expect(seen).toHaveLength(2));
   expect(tracker.view()).toMatchObject({
     at: 1_000_000,
-    trouble: expect.stringContaining('Unable to contact'),
+    problem: expect.stringContaining('Unable to contact'),
   });
   expect(tracker.row('1')).toBeDefined();
   for (const [pause, questions] of [
@@ -109,13 +109,13 @@ it('keeps the last answer while Slurm does not respond, and polls less often', a
     await forward(1_000);
     await vi.waitFor(() => expect(seen).toHaveLength(questions));
   }
-  expect(tracker.view()).toMatchObject({ trouble: null });
+  expect(tracker.view()).toMatchObject({ problem: null });
   await forward(10_000);
   await vi.waitFor(() => expect(seen).toHaveLength(7));
 });
 
 it('polls soon after pollSoon, but at most once a second', async () => {
-  const { tracker, calls, forward } = track((call) => said(job(call, '1', 'RUNNING')));
+  const { tracker, calls, forward } = track((call) => printed(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(tracker.view().at).not.toBeNull());
   await forward(100);
   for (let count = 0; count < 20; count++) tracker.pollSoon();
@@ -128,17 +128,17 @@ it('polls soon after pollSoon, but at most once a second', async () => {
 });
 
 it('reports records that it could not parse', async () => {
-  const { tracker } = track((call) => said(`${job(call, '1', 'RUNNING')}torn`));
+  const { tracker } = track((call) => printed(`${job(call, '1', 'RUNNING')}torn`));
   await vi.waitFor(() =>
     expect(tracker.view()).toMatchObject({
       rows: [{ id: '1' }],
-      trouble: expect.stringContaining('1 records'),
+      problem: expect.stringContaining('1 records'),
     }),
   );
 });
 
 it('survives a listener that throws', async () => {
-  const { tracker, forward } = track((call) => said(job(call, '1', 'RUNNING')));
+  const { tracker, forward } = track((call) => printed(job(call, '1', 'RUNNING')));
   const heard = vi.fn<() => void>();
   tracker.onAnswer(() => {
     throw new Error('listener');
@@ -152,7 +152,7 @@ it('survives a listener that throws', async () => {
 });
 
 it('stops polling', async () => {
-  const { tracker, calls } = track((call) => said(job(call, '1', 'RUNNING')));
+  const { tracker, calls } = track((call) => printed(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(calls).toHaveLength(1));
   await tracker.stop();
   tracker.pollSoon();
@@ -164,7 +164,7 @@ it('polls all users while requested, and picks its own jobs', async () => {
   const { tracker, calls, forward } = track((call) => {
     const mine = squeueLine(call, { JobArrayID: '1', State: 'RUNNING', UserName: 'me' });
     const theirs = squeueLine(call, { JobArrayID: '2', State: 'RUNNING', UserName: 'them' });
-    return said(call.args.includes('--me') ? mine : mine + theirs);
+    return printed(call.args.includes('--me') ? mine : mine + theirs);
   });
   await vi.waitFor(() => expect(tracker.view().at).toBe(1_000_000));
   const { rows } = tracker.view();
@@ -173,7 +173,7 @@ it('polls all users while requested, and picks its own jobs', async () => {
   await vi.waitFor(() => expect(tracker.allJobs().at).toBe(1_001_000));
   expect(calls).toHaveLength(2);
   expect(tracker.allJobs().rows.map(({ id }) => id)).toEqual(['1', '2']);
-  expect(tracker.view()).toEqual({ rows, at: 1_001_000, trouble: null });
+  expect(tracker.view()).toEqual({ rows, at: 1_001_000, problem: null });
   expect(tracker.view().rows).toBe(rows);
   stop();
   await forward(10_000);
@@ -184,7 +184,7 @@ it('polls all users while requested, and picks its own jobs', async () => {
 });
 
 it('applies a new interval at once', async () => {
-  const { tracker, calls, forward } = track((call) => said(job(call, '1', 'RUNNING')));
+  const { tracker, calls, forward } = track((call) => printed(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(calls).toHaveLength(1));
   tracker.setPollInterval(3_000);
   expect(tracker.everyMs()).toBe(3_000);
@@ -198,7 +198,7 @@ it('applies a new interval at once', async () => {
 });
 
 it('keeps polling at its interval when the wall clock is set back by hours', async () => {
-  const { calls, setBack, forward } = track((call) => said(job(call, '1', 'RUNNING')));
+  const { calls, setBack, forward } = track((call) => printed(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(calls).toHaveLength(1));
   setBack(3 * 60 * 60_000);
   await forward(10_000);

@@ -40,27 +40,27 @@ const replyOf = (text: string): Reply => (text === '<' ? { kind: 'back' } : { ki
 /** A prompter that answers by the beginning of the message, each time with the next text, and then with Enter. */
 function scriptedPrompter(script: Record<string, string[]>): {
   prompter: Prompter;
-  said: () => string;
+  messages: () => string;
   asked: string[];
 } {
-  const said: string[] = [];
+  const messages: string[] = [];
   const asked: string[] = [];
   const next = (message: string): string | undefined => {
     asked.push(message);
-    if (asked.length > 100) throw new Error(`There is no end: ${said.slice(-3).join(' ')}`);
+    if (asked.length > 100) throw new Error(`There is no end: ${messages.slice(-3).join(' ')}`);
     const key = Object.keys(script).find((start) => message.startsWith(start));
     const text = key === undefined ? undefined : script[key]?.shift();
     if (text === 'Ctrl-C') throw new Stopped();
     return text;
   };
   const prompter: Prompter = {
-    print: (text = '') => void said.push(text),
+    print: (text = '') => void messages.push(text),
     async text({ message, proposal, hidden, check }) {
       for (;;) {
         const text = next(message) ?? (hidden ? '' : (proposal ?? ''));
         const complaint = text === '<' ? null : await check(text);
         if (complaint === null) return replyOf(text);
-        said.push(complaint);
+        messages.push(complaint);
       }
     },
     choose: ({ message, proposal }) => Promise.resolve(replyOf(next(message) ?? proposal ?? '-')),
@@ -68,11 +68,11 @@ function scriptedPrompter(script: Record<string, string[]>): {
       const text = next(message);
       return Promise.resolve(text === '<' ? 'back' : proposal ? text !== 'n' : text === 'y');
     },
-    page: (text) => Promise.resolve(void said.push(text)),
+    page: (text) => Promise.resolve(void messages.push(text)),
     busy: (_message, work) => work(),
     wait: (work) => work(() => undefined, new AbortController().signal),
   };
-  return { prompter, said: () => said.join('\n'), asked };
+  return { prompter, messages: () => messages.join('\n'), asked };
 }
 
 const answers = {
@@ -91,7 +91,7 @@ async function askWith(
     flow?: FlowState;
   } = {},
 ) {
-  const { prompter, said, asked } = scriptedPrompter({ ...structuredClone(answers), ...script });
+  const { prompter, messages, asked } = scriptedPrompter({ ...structuredClone(answers), ...script });
   const states: FlowState[] = [];
   const options = {
     flow: over.flow ?? startFlow(over.known ?? {}),
@@ -110,7 +110,7 @@ async function askWith(
     if (thrown instanceof Stopped) return states.at(-1) ?? expect.fail('nothing was kept');
     throw thrown;
   });
-  return { flow, said, asked };
+  return { flow, messages, asked };
 }
 
 const keys = (draft: Draft): string[] =>
@@ -132,9 +132,12 @@ const answerFrom = async (
 describe('at a yes/no question', () => {
   it('< and no both lead back to the answer, which is shown as not used', async () => {
     for (const answer of ['<', 'n']) {
-      const { flow, said } = await askWith({ 'Memory of a job': ['2', '2G'], 'Use it anyway?': [answer] });
+      const { flow, messages } = await askWith({
+        'Memory of a job': ['2', '2G'],
+        'Use it anyway?': [answer],
+      });
       expect(flow.draft.slurm?.mem).toBe('2G');
-      expect(said()).toContain('Not used: 2');
+      expect(messages()).toContain('Not used: 2');
     }
   });
 });
@@ -199,16 +202,16 @@ describe('the steps are pure', () => {
 describe('at a terminal', () => {
   it('prompts do not mention nodes or submitting if this host runs the jobs', async () => {
     const flags = { 'worker.executor': 'local', base: '/shared/dsa', 'apptainer.command': 'apptainer' };
-    const { asked, said, flow } = await askWith({}, { flags });
+    const { asked, messages, flow } = await askWith({}, { flags });
     expect(flow.draft.worker).toEqual({ executor: 'local', localJobs: 2 });
-    expect(said()).toContain('Directory for the worker’s files /shared/dsa');
-    expect(said()).toContain('Command of the container runtime apptainer');
+    expect(messages()).toContain('Directory for the worker’s files /shared/dsa');
+    expect(messages()).toContain('Command of the container runtime apptainer');
     expect(asked).toContain('Script that runs each job');
-    expect([...asked, said()].join('\n')).not.toMatch(/\b(group|nodes|submit)/i);
+    expect([...asked, messages()].join('\n')).not.toMatch(/\b(group|nodes|submit)/i);
   });
 
   it('Enter accepts every proposal', async () => {
-    const { flow, said } = await askWith({});
+    const { flow, messages } = await askWith({});
     const site = completeAnswers(flow.draft, 'default');
     expect(site.dirs).toEqual({
       tmp: '/shared/dsa/tmp',
@@ -220,7 +223,7 @@ describe('at a terminal', () => {
     expect(site.broker).toMatchObject({ host: 'rabbit', port: 5672, password: 'hush-hush' });
     expect(site.girder.major).toBe(5);
     expect(site.deployment).toBeNull();
-    expect(said()).not.toContain('hush-hush');
+    expect(messages()).not.toContain('hush-hush');
   });
 
   it('going back skips questions that were not asked, and the new answer replaces the old one', async () => {
@@ -233,8 +236,8 @@ describe('at a terminal', () => {
   });
 
   it('reports why an answer is invalid, and asks again', async () => {
-    const { flow, said } = await askWith({ 'Inputs and outputs': ['tmp', '/shared/dsa/in'] });
-    expect(said()).toContain('This is not an absolute path.');
+    const { flow, messages } = await askWith({ 'Inputs and outputs': ['tmp', '/shared/dsa/in'] });
+    expect(messages()).toContain('This is not an absolute path.');
     expect(flow.draft.dirs?.tmp).toBe('/shared/dsa/in');
   });
 
@@ -257,16 +260,16 @@ describe('at a terminal', () => {
       { 'Partition of jobs': ['main'] },
       { flags: { 'slurm.partition': 'none-such' } },
     );
-    expect(bad.said()).toContain('There is no partition none-such.');
+    expect(bad.messages()).toContain('There is no partition none-such.');
     expect(bad.flow.draft.slurm?.partition).toBe('main');
   });
 
   it('offers new credentials for RabbitMQ', async () => {
-    const { flow, said } = await askWith(
+    const { flow, messages } = await askWith(
       { 'RabbitMQ host': ['rabbit'], 'RabbitMQ user': ['guest'], 'RabbitMQ password': ['guest'] },
       {},
     );
-    expect(said()).toContain('reachable at rabbit');
+    expect(messages()).toContain('reachable at rabbit');
     expect(flow.draft.broker?.user).toBe('dsa');
     expect(flow.draft.broker?.password).toMatch(/^[0-9a-f]{36}$/);
   });

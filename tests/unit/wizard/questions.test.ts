@@ -48,10 +48,10 @@ const openAt = (address: string | null): Partial<SiteProbes> => ({
   },
 });
 
-const failing = (trouble: 'unreachable' | 'not-girder'): Partial<SiteProbes> => ({
+const failing = (problem: 'unreachable' | 'not-girder'): Partial<SiteProbes> => ({
   girder: {
     ...openSite().girder,
-    version: () => Promise.reject(new GirderError('No.', { kind: trouble })),
+    version: () => Promise.reject(new GirderError('No.', { kind: problem })),
   },
 });
 
@@ -305,12 +305,12 @@ describe('Girder and MongoDB', () => {
       caFile === right ? { version: '3.2', major: 3 as const } : Promise.reject(untrusted);
     const probes: Partial<SiteProbes> = { girder: { ...openSite().girder, version } };
     expect((await resultOf('girder.apiUrl', url, { probes })).result.kind).toBe('ok');
-    const said = async (text: string) =>
+    const message = async (text: string) =>
       (await resultOf('girder.caFile', text, { probes, draft: { girder: { apiUrl: url } } })).result;
-    expect(await said(right)).toMatchObject({ kind: 'ok', note: 'Girder 3.2' });
-    expect((await said('-')).kind).toBe('warning');
-    expect((await said('/etc/other.pem')).kind).toBe('problem');
-    expect((await said('ca.pem')).kind).toBe('problem');
+    expect(await message(right)).toMatchObject({ kind: 'ok', note: 'Girder 3.2' });
+    expect((await message('-')).kind).toBe('warning');
+    expect((await message('/etc/other.pem')).kind).toBe('problem');
+    expect((await message('ca.pem')).kind).toBe('problem');
     const [question] = questions.filter(({ key }) => key === 'girder.caFile');
     expect(question?.when?.({ girder: { apiUrl: url } }, detection())).toBe(true);
     expect(question?.when?.({ girder: { apiUrl: 'http://girder/api/v1' } }, detection())).toBe(false);
@@ -329,12 +329,12 @@ describe('Girder and MongoDB', () => {
     expect(asksForAuthority(await draftOf({}))).toBe(false);
     expect(asksForAuthority((await resultOf('broker.host', 'mq')).draft)).toBe(false);
     const draft = await draftOf(closed);
-    const said = async (text: string) =>
+    const message = async (text: string) =>
       (await resultOf('broker.caFile', text, { probes: closed, draft })).result;
-    expect(await said(right)).toMatchObject({ kind: 'ok' });
-    expect(await said('-')).toMatchObject({ kind: 'warning' });
-    expect(await said('/etc/other.pem')).toMatchObject({ kind: 'problem' });
-    expect(await said('ca.pem')).toMatchObject({ kind: 'problem' });
+    expect(await message(right)).toMatchObject({ kind: 'ok' });
+    expect(await message('-')).toMatchObject({ kind: 'warning' });
+    expect(await message('/etc/other.pem')).toMatchObject({ kind: 'problem' });
+    expect(await message('ca.pem')).toMatchObject({ kind: 'problem' });
   });
 
   it('warns of a MongoDB that requires no login', async () => {

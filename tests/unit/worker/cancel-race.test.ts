@@ -9,7 +9,7 @@ import { analysisMessage } from '../../../src/sandbox/producer/message.js';
 import { jobName } from '../../../src/slurm/job-identity.js';
 import type { CancelSource, RunEvent } from '../../../src/worker/run-state/run.js';
 import { sendJson, startScriptedServer } from '../../support/scripted-http.js';
-import { failed, said, squeueLine, type Call } from '../slurm/fake-run.js';
+import { failed, printed, squeueLine, type Call } from '../slurm/fake-run.js';
 import { openProcessRunBench, type ProcessRunBench } from './process-run-bench.js';
 
 /** An id of Girder's. */
@@ -77,16 +77,16 @@ async function runWithCancels(cancels: readonly Cancel[]) {
         const volume = bench?.run()?.staged?.volumes['default']?.host ?? '';
         for (const name of ['one', 'two']) await writeFile(join(volume, name), name);
         happens('sbatch answers');
-        return said('42\n');
+        return printed('42\n');
       }
       case 'scancel':
         if (state === 'RUNNING') state = 'CANCELLED';
-        return said('');
+        return printed('');
       case 'squeue': {
-        if (state === '') return said('');
+        if (state === '') return printed('');
         asked += 1;
         if (asked > 3 && state === 'RUNNING') state = 'COMPLETED';
-        return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+        return printed(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
       }
       default:
         return failed(`no ${call.file} is expected here`);

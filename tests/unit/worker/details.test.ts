@@ -158,12 +158,12 @@ function tokensIn(value: unknown): string[] {
 describe('a watch', () => {
   test('asks only while somebody listens, and keeps the last good answer', async () => {
     let questions = 0;
-    const watch = createPolledWatch<{ value: number; at: number | null; trouble: string | null }>({
-      first: { value: 0, at: null, trouble: null },
+    const watch = createPolledWatch<{ value: number; at: number | null; problem: string | null }>({
+      first: { value: 0, at: null, problem: null },
       async ask(last) {
         questions += 1;
         if (questions === 2) throw new Error('silent');
-        return { ...last, value: questions, at: questions, trouble: null };
+        return { ...last, value: questions, at: questions, problem: null };
       },
       everyMs: 1,
       clock: systemClock,
@@ -171,8 +171,8 @@ describe('a watch', () => {
     expect(questions).toBe(0);
     const seen: string[] = [];
     const { promise, resolve } = Promise.withResolvers<void>();
-    const stop = watch.listen(({ value, trouble }) => {
-      seen.push(`${value} ${trouble}`);
+    const stop = watch.listen(({ value, problem }) => {
+      seen.push(`${value} ${problem}`);
       if (seen.length === 4) {
         stop();
         resolve();
@@ -217,7 +217,7 @@ describe('images', () => {
     expect(view).toMatchObject({
       rows: [{ file: 'a_v1.sif' }, { file: 'b_v1.sif' }],
       unlisted: 1,
-      trouble: null,
+      problem: null,
     });
   });
 
@@ -230,7 +230,7 @@ describe('images', () => {
       };
       expect(await describeImage(file, '/images', apptainer)).toEqual({
         ok: false,
-        said: 'That is not the name of an image file.',
+        message: 'That is not the name of an image file.',
       });
     },
   );

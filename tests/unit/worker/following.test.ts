@@ -61,7 +61,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
   await runStore.accept({ task, refusal: null });
   await runStore.record(task.id, { type: 'decided', outcome, reason: null });
   const published: OutgoingMessage[] = [];
-  const said: string[] = [];
+  const messages: string[] = [];
   const searched: string[] = [];
   const troubles: (string | null)[] = [];
   let search: () => Promise<CreatedGirderJob | null> = nothingFound;
@@ -74,7 +74,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     transferPatience: () => ({
       tokenExpiresAt: setup.clock.now() + 3 * 60 * 60_000,
       nonGirderMs: 60 * 60_000,
-      onProblem: (trouble: string | null) => void troubles.push(trouble),
+      onProblem: (problem: string | null) => void troubles.push(problem),
     }),
     searchGirderJob: async ({ taskId }: { taskId: string }) => {
       searched.push(taskId);
@@ -84,7 +84,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
   } as unknown as WorkerServices;
   const context = {
     id: task.id,
-    girderJob: { ...silentGirderJob(), log: (text: string) => void said.push(text) },
+    girderJob: { ...silentGirderJob(), log: (text: string) => void messages.push(text) },
     signal: stop.signal,
     stopping: stop.signal,
   };
@@ -95,7 +95,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
   };
   return {
     published,
-    said,
+    messages,
     written,
     run,
     stop,
@@ -241,7 +241,7 @@ describe('a follow-up task', () => {
       site.published.push(message);
     });
     await site.go();
-    expect(site.said.join('')).toBe('No queue takes it.\n');
+    expect(site.messages.join('')).toBe('No queue takes it.\n');
     expect(site.published).toHaveLength(1);
     expect(site.run().followUps.published).toHaveLength(2);
     await site.close();

@@ -133,7 +133,7 @@ const seen = async (...wanted: string[]): Promise<void> =>
 const signaled = async (...wanted: string[]): Promise<void> =>
   vi.waitFor(() => expect(played.signals).toEqual(wanted), { timeout: 4_000 });
 const troubled = async (words: RegExp): Promise<void> =>
-  vi.waitFor(() => expect(executor.tracker.view().trouble).toMatch(words), { timeout: 4_000 });
+  vi.waitFor(() => expect(executor.tracker.view().problem).toMatch(words), { timeout: 4_000 });
 const record = async (key: string, job: string, exit = 0): Promise<void> =>
   writeFile(join(dir, `${key}.exit`), `exit=${exit}\njob=${job}\nnode=here\nstart=1\nend=2\n`);
 const diskFull = async (): Promise<never> => {
@@ -217,7 +217,7 @@ describe('local jobs', () => {
   test('are canceled without a process while waiting, by a signal to their group while running', async () => {
     for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
     await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
-    expect(await executor.cancel(['3', '1', '99'])).toEqual({ ok: true, said: '' });
+    expect(await executor.cancel(['3', '1', '99'])).toEqual({ ok: true, message: '' });
     await seen('1 RUNNING', '2 RUNNING', '3 CANCELLED');
     await signaled('SIGTERM 101');
     // asked again: once is enough
@@ -300,13 +300,13 @@ describe('local jobs', () => {
     const spool = join(dir, 'local-jobs');
     await rename(spool, `${spool}.away`);
     played.alive.get(101)?.end({ code: 0, signal: null });
-    await vi.waitFor(() => expect(executor.tracker.view().trouble).toContain('cannot be supervised'), {
+    await vi.waitFor(() => expect(executor.tracker.view().problem).toContain('cannot be supervised'), {
       timeout: 4_000,
     });
     await writeFile(join(dir, 'a.exit'), 'exit=0\njob=1\nnode=here\nstart=1\nend=2\n');
     await rename(`${spool}.away`, spool);
     await seen('1 COMPLETED');
-    expect(executor.tracker.view().trouble).toBeNull();
+    expect(executor.tracker.view().problem).toBeNull();
   });
 
   test('stay listed for five minutes, and no id is reused', async () => {
@@ -335,7 +335,7 @@ describe('a process that cannot be started', () => {
     expect(states()).toEqual(['1 PENDING']);
     played.refuse = null;
     await seen('1 RUNNING');
-    expect(executor.tracker.view().trouble).toBeNull();
+    expect(executor.tracker.view().problem).toBeNull();
   });
 
   test('for another reason fails only its job', async () => {
@@ -401,7 +401,7 @@ describe('after a restart', () => {
     if (!alive) played.alive.clear();
     played.freeze = false;
     const next = open();
-    expect(await next.cancel(['1'])).toEqual({ ok: true, said: '' });
+    expect(await next.cancel(['1'])).toEqual({ ok: true, message: '' });
     next.tracker.start();
     const wanted = [alive ? '1 RUNNING' : '1 CANCELLED'];
     await vi.waitFor(() => expect(states(next)).toEqual(wanted), { timeout: 4_000 });

@@ -49,9 +49,9 @@ async function jobOf(script: string, over: Partial<LocalJob> = {}): Promise<Loca
   };
 }
 
-const said = async (): Promise<string> => readFile(join(dir, 'log'), 'utf8').catch(() => '');
+const message = async (): Promise<string> => readFile(join(dir, 'log'), 'utf8').catch(() => '');
 const says = async (words: RegExp): Promise<RegExpExecArray> =>
-  vi.waitFor(async () => words.exec(await said()) ?? Promise.reject(new Error('not yet')), {
+  vi.waitFor(async () => words.exec(await message()) ?? Promise.reject(new Error('not yet')), {
     timeout: 20_000,
   });
 /** A zombie that nobody has asked after yet is dead as well. */
@@ -84,7 +84,7 @@ describe('a process of a local job', () => {
     const { ended } = await processes.start(job);
     expect(await ended).toEqual({ code: 9, signal: null });
     vi.unstubAllEnvs();
-    expect(await said()).toBe('before\n<a b><><*>7 é $x none\n');
+    expect(await message()).toBe('before\n<a b><><*>7 é $x none\n');
     expect(await readFile(job.stderr, 'utf8')).toBe('bad\n');
   });
 
@@ -107,7 +107,7 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     await says(/child (\d+)/);
     await processes.signal(mustBe(process), 'SIGTERM', 'leader');
     expect(await ended).toEqual({ code: 7, signal: null });
-    expect(await said()).toContain('child lives');
+    expect(await message()).toContain('child lives');
     await processes.killLeftovers(job, mustBe(process).pid);
   });
 

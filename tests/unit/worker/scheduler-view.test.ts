@@ -43,7 +43,7 @@ test('sdiag runs only while somebody looks, and never twice within ten seconds',
   let stop = watch.listen((view) => seen.push(view));
   await pass(0);
   expect(asked).toBe(1);
-  expect(seen.at(-1)).toEqual({ sections, at: 60_000, trouble: null });
+  expect(seen.at(-1)).toEqual({ sections, at: 60_000, problem: null });
   await pass(10_000);
   expect(asked).toBe(1);
   // opening and closing the page repeatedly
@@ -56,7 +56,7 @@ test('sdiag runs only while somebody looks, and never twice within ten seconds',
   expect(asked).toBe(2);
   answer = { kind: 'silence', why: 'sdiag: denied' };
   await pass(60_000);
-  expect(seen.at(-1)).toMatchObject({ sections, trouble: 'sdiag: denied' });
+  expect(seen.at(-1)).toMatchObject({ sections, problem: 'sdiag: denied' });
   stop();
   const before = asked;
   await pass(600_000);
@@ -82,14 +82,14 @@ test('sacct runs only while somebody looks, and is asked for one day; further jo
   const stop = watch.listen((view) => seen.push(view));
   await pass(0);
   expect(since).toEqual([0]);
-  expect(seen.at(-1)).toMatchObject({ isKept: true, omitted: 3, at: day, trouble: null });
+  expect(seen.at(-1)).toMatchObject({ isKept: true, omitted: 3, at: day, problem: null });
   expect(seen.at(-1)?.jobs).toHaveLength(1_000);
   history = { kind: 'silence', why: 'sacct timed out' };
   await pass(60_000);
-  expect(seen.at(-1)).toMatchObject({ isKept: true, omitted: 3, at: day, trouble: 'sacct timed out' });
+  expect(seen.at(-1)).toMatchObject({ isKept: true, omitted: 3, at: day, problem: 'sacct timed out' });
   history = { kind: 'no-accounting' };
   await pass(120_000);
-  expect(seen.at(-1)).toMatchObject({ isKept: false, jobs: [], trouble: null });
+  expect(seen.at(-1)).toMatchObject({ isKept: false, jobs: [], problem: null });
   stop();
   const before = since.length;
   await pass(600_000);

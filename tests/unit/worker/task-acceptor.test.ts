@@ -122,7 +122,7 @@ describe('intake', () => {
   test('runs that only wait for Girder do not count, up to the in-flight limit', async () => {
     const { intake, runStore, flow } = setUp(2);
     const away = (id: string): void =>
-      void runStore.recordVolatile(id, { type: 'girder-trouble', trouble: 'Girder is away.' });
+      void runStore.recordVolatile(id, { type: 'girder-problem', problem: 'Girder is away.' });
     for (const id of ['a', 'b']) await intake.onTask(someTask({ id }));
     expect(intake.state()).toBe('full');
     away('a');
@@ -135,7 +135,7 @@ describe('intake', () => {
     await expect(intake.onTask(someTask({ id: 'e' }))).rejects.toThrow(/limit/);
     // one whose job is in Slurm uses the cluster, whatever Girder does
     for (const id of ['a', 'b', 'c']) {
-      runStore.recordVolatile(id, { type: 'girder-trouble', trouble: null });
+      runStore.recordVolatile(id, { type: 'girder-problem', problem: null });
     }
     expect(runStore.waitingForGirder()).toBe(0);
     await runStore.record('d', { type: 'submitted', jobId: '1' });

@@ -12,21 +12,21 @@ export function accountingPageLines({ liveViews, snapshot, now, size }: ConsoleS
   if (snapshot.executor === 'local') {
     return [{ spans: [span(' Jobs run on this host without Slurm, so there is no accounting.', 'muted')] }];
   }
-  const { jobs = [], omitted = 0, isKept = null, at = null, trouble = null } = liveViews.accounting ?? {};
-  const problem = trouble === null ? [] : factLines('Slurm', [['error', trouble, 'warning']], size.columns);
+  const { jobs = [], omitted = 0, isKept = null, at = null, problem = null } = liveViews.accounting ?? {};
+  const errors = problem === null ? [] : factLines('Slurm', [['error', problem, 'warning']], size.columns);
   if (at === null) {
-    return trouble === null ? [{ spans: [span(' Querying sacct.', 'muted')] }] : problem;
+    return problem === null ? [{ spans: [span(' Querying sacct.', 'muted')] }] : errors;
   }
   if (isKept === false) {
     const none = ' This site keeps no accounting, or sacct is not installed here: no history of other jobs.';
-    return [{ spans: [span(none, 'muted')] }, ...problem];
+    return [{ spans: [span(none, 'muted')] }, ...errors];
   }
   const listed = `${pluralize(jobs.length + omitted, 'job')} of the last day`;
   const rest = omitted === 0 ? '' : `, ${formatCount(omitted)} not listed`;
   return [
     { spans: [span(` ${listed}`, 'strong'), span(`${rest}, ${formatAge(now - at)} ago`, 'muted')] },
     { spans: [] },
-    ...problem,
+    ...errors,
     ...(jobs.length === 0 ? [] : [headingLine(size.columns)]),
     ...jobs.map((job) => jobLine(job, size.columns, theme)),
   ];

@@ -182,7 +182,7 @@ function showJobLines(row: Row, detail: JobDetail | null, { now, size, snapshot 
   const when = detail.at === null ? 'unknown' : `${formatAge(now - detail.at)} ago, press r to refresh`;
   return factLines(
     `${title}, ${when}`,
-    [['error', detail.trouble, 'warning'], ...detail.facts],
+    [['error', detail.problem, 'warning'], ...detail.facts],
     size.columns,
   );
 }

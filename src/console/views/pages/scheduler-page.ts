@@ -12,18 +12,18 @@ export function schedulerPageLines({ liveViews, snapshot, now, size }: ConsoleSt
       { spans: [span(' Jobs run on this host without Slurm, so there are no statistics of it.', 'muted')] },
     ];
   }
-  const { sections = [], at = null, trouble = null } = liveViews.scheduler ?? {};
+  const { sections = [], at = null, problem = null } = liveViews.scheduler ?? {};
   const title = span(' Output of sdiag', 'strong');
   const when =
     at === null
-      ? trouble === null
+      ? problem === null
         ? ': loading'
         : ''
       : `, ${formatAge(now - at)} ago; times in microseconds`;
   return [
     { spans: [title, span(when, 'muted')] },
     { spans: [] },
-    ...(trouble === null ? [] : factLines('Slurm', [['error', trouble, 'warning']], size.columns)),
+    ...(problem === null ? [] : factLines('Slurm', [['error', problem, 'warning']], size.columns)),
     ...sections.flatMap((section) => sectionLines(section, size.columns)),
   ];
 }

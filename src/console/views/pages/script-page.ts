@@ -16,11 +16,11 @@ const drawn = new WeakMap<readonly string[], { width: number; lines: readonly Li
 export function scriptPageLines({ jobScript, now, size }: ConsoleState, jobId: string): readonly Line[] {
   const title = ` Batch script of job ${cleanLogLine(jobId)}`;
   if (jobScript?.jobId !== jobId) return [{ spans: [span(title, 'strong'), span(': loading', 'muted')] }];
-  const { at, trouble, omitted } = jobScript;
+  const { at, problem, omitted } = jobScript;
   const when = at === null ? '' : `, ${formatAge(now - at)} ago, press r to refresh`;
   return [
     { spans: [span(title, 'strong'), span(when, 'muted')] },
-    ...(trouble === null ? [] : factLines('Slurm', [['error', trouble, 'warning']], size.columns)),
+    ...(problem === null ? [] : factLines('Slurm', [['error', problem, 'warning']], size.columns)),
     ...codeLines(jobScript, size.columns),
     ...(omitted === 0
       ? []

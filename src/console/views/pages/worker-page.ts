@@ -21,7 +21,7 @@ export function workerPageLines(state: ConsoleState, theme: Theme): Line[] {
   const { columns } = size;
   if (snapshot.link.kind === 'none') {
     return [
-      ...factLines('Worker', noWorkerFacts(snapshot, snapshot.link.trouble), columns),
+      ...factLines('Worker', noWorkerFacts(snapshot, snapshot.link.problem), columns),
       ...factLines(executorName(snapshot.executor), slurmFacts(state, detail), columns),
       ...(detail === null ? [] : commandLines(detail, now, columns, theme)),
     ];
@@ -38,17 +38,17 @@ export function workerPageLines(state: ConsoleState, theme: Theme): Line[] {
           ...loggedErrorLines(detail, now, columns, theme),
           ...commandLines(detail, now, columns, theme),
         ]),
-    ...(detail === null && health.trouble === null
+    ...(detail === null && health.problem === null
       ? [{ spans: [span(' Loading more from the worker.', 'muted')] }]
       : []),
   ];
 }
 
-function noWorkerFacts({ profile, health }: ConsoleState['snapshot'], trouble: string | null): Fact[] {
+function noWorkerFacts({ profile, health }: ConsoleState['snapshot'], problem: string | null): Fact[] {
   return [
     ['profile', profile],
-    ['state', trouble ?? 'not running: tasks wait in the queue, Girder gets no updates', 'warning'],
-    ['start with', trouble === null ? startCommand(profile) : null],
+    ['state', problem ?? 'not running: tasks wait in the queue, Girder gets no updates', 'warning'],
+    ['start with', problem === null ? startCommand(profile) : null],
     ['unfinished', `${pluralize(health.inFlight, 'run')} in the journal; the next worker takes them up`],
   ];
 }
@@ -63,7 +63,7 @@ function lostFacts({ snapshot, canStart, now }: ConsoleState): Fact[] {
         ['state', `ended ${age} ago; everything below is what it reported last`, 'bad'],
         ['start with', `${canStart ? 'u, or: ' : ''}${startCommand(snapshot.profile)}`],
       ]
-    : [['state', `not responding for ${age}: ${lost.trouble}`, 'bad']];
+    : [['state', `not responding for ${age}: ${lost.problem}`, 'bad']];
 }
 
 function workerFacts(state: ConsoleState, detail: WorkerDetail | null): Fact[] {
@@ -83,7 +83,7 @@ function workerFacts(state: ConsoleState, detail: WorkerDetail | null): Fact[] {
     ],
     ...(detail?.standbys ?? []).map(({ host, pid }): Fact => ['standby', `process ${pid} on ${host}`]),
     ['intake', health.intake],
-    ['problem', health.trouble, 'warning'],
+    ['problem', health.problem, 'warning'],
   ];
 }
 
@@ -91,14 +91,14 @@ function brokerFacts({ snapshot: { health }, now }: ConsoleState, detail: Worker
   const queues = detail?.broker.queues ?? [];
   return [
     ['state', `${health.broker.state}, for ${formatAge(now - health.broker.since)}`],
-    ['problem', health.broker.trouble, 'warning'],
+    ['problem', health.broker.problem, 'warning'],
     ['address', detail?.broker.address],
     ...queues.map(({ queue, ready, consumers }): Fact => [
       'queue',
       `${queue}: ${formatCount(ready)} waiting, ${formatCount(consumers)} ${consumers === 1 ? 'consumer' : 'consumers'}`,
     ]),
     ['queried', detail === null || detail.at === null ? null : `${formatAge(now - detail.at)} ago`],
-    ['query error', detail?.trouble, 'warning'],
+    ['query error', detail?.problem, 'warning'],
   ];
 }
 
@@ -128,7 +128,7 @@ function slurmFacts(state: ConsoleState, detail: WorkerDetail | null): Fact[] {
   return [
     ['last answer', jobs.at === null ? 'none yet' : `${formatAge(state.now - jobs.at)} ago`],
     ['jobs', formatCount(jobs.rows.length)],
-    ['error', jobs.lostAt === undefined ? jobs.trouble : null, 'warning'],
+    ['error', jobs.lostAt === undefined ? jobs.problem : null, 'warning'],
     ['commands', detail === null ? null : budgetText(detail.commands, state.snapshot.executor)],
   ];
 }
@@ -145,7 +145,7 @@ function budgetText(
 }
 
 function journalFacts({ journal }: WorkerDetail, now: number): Fact[] {
-  const { path, bytes: size, synced, trouble } = journal;
+  const { path, bytes: size, synced, problem } = journal;
   return [
     ['file', path],
     ['size', formatBytes(size)],
@@ -153,7 +153,7 @@ function journalFacts({ journal }: WorkerDetail, now: number): Fact[] {
       'last sync',
       synced === null ? 'none yet' : `${formatAge(now - synced.at)} ago, took ${formatDuration(synced.ms)}`,
     ],
-    ['error', trouble, 'warning'],
+    ['error', problem, 'warning'],
   ];
 }
 
@@ -192,7 +192,7 @@ function commandLines({ commands }: WorkerDetail, now: number, width: number, th
 }
 
 function commandLine(
-  { at, file, args, trouble, exitCode, ms }: CommandLine,
+  { at, file, args, problem, exitCode, ms }: CommandLine,
   now: number,
   width: number,
   { glyphs }: Theme,
@@ -202,15 +202,15 @@ function commandLine(
   const first: Line = {
     spans: [
       span(`   ${paddedAge(now - at)} `, 'muted'),
-      span(`exit ${status.padStart(3)} `, trouble === '' ? 'good' : 'bad'),
+      span(`exit ${status.padStart(3)} `, problem === '' ? 'good' : 'bad'),
       span(`${formatDuration(ms).padStart(8)}  `, 'muted'),
       span(truncate(text, Math.max(10, width - 35), glyphs.ellipsis)),
     ],
   };
-  if (trouble === '') return [first];
+  if (problem === '') return [first];
   return [
     first,
-    ...wrapWords(cleanText(trouble), Math.max(20, width - 19)).map((piece) => ({
+    ...wrapWords(cleanText(problem), Math.max(20, width - 19)).map((piece) => ({
       spans: [span(' '.repeat(16)), span(piece, 'warning')],
     })),
   ];

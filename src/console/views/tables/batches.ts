@@ -121,9 +121,9 @@ export const batchesView: TableView<BatchItem> = {
   },
   // the worker reports changes at once, so the list is as old as its latest message
   age({ liveViews: { batches }, snapshot: { link }, now }) {
-    const silent = link.kind === 'socket' ? link.trouble : null;
-    const receivedAt = link.kind === 'socket' && link.trouble !== null ? link.at : now;
-    return { at: batches === undefined ? null : receivedAt, trouble: batches?.trouble ?? silent };
+    const silent = link.kind === 'socket' ? link.problem : null;
+    const receivedAt = link.kind === 'socket' && link.problem !== null ? link.at : now;
+    return { at: batches === undefined ? null : receivedAt, problem: batches?.problem ?? silent };
   },
   emptyReason: ({ liveViews: { batches } }) =>
     batches === undefined

@@ -94,7 +94,7 @@ export const doctorView: TableView<CheckItem> = {
         pending: pending.has(check.id),
       }))
       .toSorted((a, b) => severityOf(a) - severityOf(b)),
-  age: ({ doctor: { startedAt, endedAt, error } }) => ({ at: endedAt ?? startedAt, trouble: error }),
+  age: ({ doctor: { startedAt, endedAt, error } }) => ({ at: endedAt ?? startedAt, problem: error }),
   progress,
   emptyReason: ({ doctor }) =>
     isDoctorRunning(doctor)

@@ -138,8 +138,8 @@ export const historyView: TableView<HistoryItem> = {
   // the worker reports finished runs at once, so the list is as old as its latest message
   age({ liveViews: { history }, snapshot, now }) {
     const lost = lostWorker(snapshot);
-    const trouble = history?.trouble ?? lost?.trouble ?? null;
-    return { at: history === undefined ? null : (lost?.at ?? now), trouble };
+    const problem = history?.problem ?? lost?.problem ?? null;
+    return { at: history === undefined ? null : (lost?.at ?? now), problem };
   },
   emptyReason: ({ liveViews: { history } }) =>
     history === undefined

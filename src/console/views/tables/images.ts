@@ -13,7 +13,8 @@ import { span, type Line, type Span, type Theme } from '../../terminal/theme.js'
 import { factLines } from '../pages/facts.js';
 import type { TableView } from './table-view.js';
 
-const inspectionError = ({ detail }: ImageItem): string | null => (detail?.ok === false ? detail.said : null);
+const inspectionError = ({ detail }: ImageItem): string | null =>
+  detail?.ok === false ? detail.message : null;
 
 /** The CLIs that runs have used: an image file does not list the ones that it contains. */
 function clisOf({ runs }: ImageItem): string {
@@ -111,12 +112,12 @@ export const imagesView: TableView<ImageItem> = {
       runs: runs.get(image.file) ?? [],
     }));
   },
-  age: ({ liveViews: { images } }) => images ?? { at: null, trouble: null },
+  age: ({ liveViews: { images } }) => images ?? { at: null, problem: null },
   unlisted: ({ liveViews: { images } }) => images?.unlisted ?? 0,
   emptyReason({ liveViews: { images } }) {
-    if (images === undefined || (images.at === null && images.trouble === null))
+    if (images === undefined || (images.at === null && images.problem === null))
       return 'Reading the image directory.';
-    if (images.at === null) return `The image directory cannot be read: ${images.trouble ?? ''}`;
+    if (images.at === null) return `The image directory cannot be read: ${images.problem ?? ''}`;
     return `${images.directory ?? 'dirs.images'} contains no image files (*.sif).`;
   },
   details(item) {

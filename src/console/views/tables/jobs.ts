@@ -203,7 +203,7 @@ export const jobsView: TableView<Row> = {
       return `No runs yet. Jobs are unknown, because ${who} has not answered yet.`;
     }
     if (jobs.lostAt !== undefined) return 'No runs and no jobs when the worker last reported.';
-    if (jobs.trouble !== null) return `No runs, and no jobs when ${who} last answered.`;
+    if (jobs.problem !== null) return `No runs, and no jobs when ${who} last answered.`;
     const none = { mine: 'no jobs of this user', dsa: 'no jobs from Girder', all: 'no jobs at all' };
     const arrived = state.snapshot.link.kind === 'none' ? 'the journal is empty' : 'no task has arrived';
     return `No runs and no jobs: ${arrived}, and ${who} has ${none[state.scope]}.`;

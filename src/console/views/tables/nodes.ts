@@ -124,19 +124,19 @@ export const nodesView: TableView<NodeItem> = {
 
 export function clusterAge({ liveViews: { cluster } }: ConsoleState): {
   at: number | null;
-  trouble: string | null;
+  problem: string | null;
 } {
-  return cluster ?? { at: null, trouble: null };
+  return cluster ?? { at: null, problem: null };
 }
 
 export function emptyClusterReason(noun: string, state: ConsoleState): string {
   if (state.snapshot.executor === 'local')
     return `Jobs run on this host without Slurm, so there are no ${noun}.`;
-  const { at, trouble } = clusterAge(state);
+  const { at, problem } = clusterAge(state);
   if (at !== null) {
-    return trouble === null ? `Slurm has no ${noun}.` : `Slurm had no ${noun} when it last answered.`;
+    return problem === null ? `Slurm has no ${noun}.` : `Slurm had no ${noun} when it last answered.`;
   }
-  return trouble === null
+  return problem === null
     ? `Loading ${noun} from Slurm.`
     : `No ${noun} are known, because Slurm has not answered yet.`;
 }

@@ -17,7 +17,7 @@ const oldMs = 60_000;
 
 /** Judges the status file of a running worker. `pollMs` is its poll interval. */
 export function judgeStatus(
-  { at, broker, jobsAt, jobsTrouble, inFlight, trouble, standbys }: WorkerStatus,
+  { at, broker, jobsAt, jobsProblem, inFlight, problem, standbys }: WorkerStatus,
   {
     now,
     pollMs,
@@ -36,15 +36,15 @@ export function judgeStatus(
       ),
     );
   }
-  const why = broker.trouble === null ? '' : `: ${broker.trouble}`;
+  const why = broker.problem === null ? '' : `: ${broker.problem}`;
   const isConnected = broker.state === 'consuming' || broker.state === 'paused';
   findings.push(
-    isConnected || (broker.state === 'connecting' && broker.trouble === null)
+    isConnected || (broker.state === 'connecting' && broker.problem === null)
       ? ok(`RabbitMQ: ${broker.state}; ${count(inFlight, 'unfinished run')}`)
       : warn(`The worker receives no tasks; RabbitMQ: ${broker.state}${why}`, `${doctor} --only rabbitmq -v`),
   );
-  if (isConnected && broker.trouble !== null) {
-    findings.push(warn(`RabbitMQ: ${broker.trouble}`, `${doctor} --only rabbitmq -v`));
+  if (isConnected && broker.problem !== null) {
+    findings.push(warn(`RabbitMQ: ${broker.problem}`, `${doctor} --only rabbitmq -v`));
   }
   const age =
     jobsAt === null
@@ -52,17 +52,17 @@ export function judgeStatus(
       : `jobs last read from ${source} ${seconds(at - jobsAt)} s before`;
   const isOld = jobsAt !== null && at - jobsAt > Math.max(oldMs, 3 * pollMs);
   findings.push(
-    jobsTrouble !== null || isOld
+    jobsProblem !== null || isOld
       ? warn(
-          `The worker cannot read the jobs from ${source}: ${jobsTrouble ?? 'no answer'}; ${age}.`,
+          `The worker cannot read the jobs from ${source}: ${jobsProblem ?? 'no answer'}; ${age}.`,
           executor === 'slurm' ? `${doctor} --only slurm -v` : `${doctor} --only directories -v`,
         )
       : ok(age),
   );
   for (const { host, pid } of standbys) findings.push(ok(`standby worker: process ${pid} on ${host}`));
-  if (trouble !== null) {
+  if (problem !== null) {
     findings.push(
-      warn(`The worker's last error: ${trouble}`, `${doctor} --only girder --only directories -v`),
+      warn(`The worker's last error: ${problem}`, `${doctor} --only girder --only directories -v`),
     );
   }
   return combine(findings);

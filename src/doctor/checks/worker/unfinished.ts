@@ -10,7 +10,7 @@ const ownStages = { accepted: hour, staging: 12 * hour, submitting: hour, collec
 
 /** Finds runs that take too long. */
 export function judgeUnfinished(
-  runs: readonly Pick<Run, 'id' | 'stage' | 'stageSince' | 'acceptedAt' | 'girderTrouble'>[],
+  runs: readonly Pick<Run, 'id' | 'stage' | 'stageSince' | 'acceptedAt' | 'girderProblem'>[],
   now: number,
 ): Finding {
   const alive = runs
@@ -32,11 +32,11 @@ export function judgeUnfinished(
       ),
     );
   }
-  const waiting = alive.filter(({ girderTrouble }) => (girderTrouble ?? null) !== null);
+  const waiting = alive.filter(({ girderProblem }) => (girderProblem ?? null) !== null);
   if (waiting.length > 0) {
     findings.push(
       warn(
-        `${count(waiting.length, 'run')} waiting for Girder: ${waiting[0]?.girderTrouble ?? ''}`,
+        `${count(waiting.length, 'run')} waiting for Girder: ${waiting[0]?.girderProblem ?? ''}`,
         'dsa-slurm runs list   # shows what each run waits for',
       ),
     );

@@ -66,5 +66,5 @@ test('Slurm gets the resources of the task, a rule, Girder and the profile, in t
   expect(plain).toContain('MinMemoryNode=222M');
   expect(plain).toContain('TimeLimit=00:09:00');
   // Girder's hostile value was ignored and reported
-  expect(lab.worker.handle.snapshot().health.trouble).toContain('worker_slurm.qos is ignored');
+  expect(lab.worker.handle.snapshot().health.problem).toContain('worker_slurm.qos is ignored');
 });

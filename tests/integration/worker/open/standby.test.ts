@@ -80,13 +80,13 @@ test('a state directory that hangs: the worker waits, reports it, and continues 
     if (letGo === null) skip('this user may not mount');
     const job = await lab.publish({ args: ['Fail'] });
     const { handle } = lab.worker;
-    await lab.until(() => handle.snapshot().health.trouble?.includes('lock of the state directory'), 60_000);
+    await lab.until(() => handle.snapshot().health.problem?.includes('lock of the state directory'), 60_000);
     // none of its pending work is done
     expect(lab.girder.job(job.id)?.timestamps).toEqual([]);
     await letGo?.();
     expectStatus(await lab.ended(job), status.error);
     expect(statuses(lab.girder.job(job.id) ?? job)).toEqual([status.running, status.error]);
-    await lab.until(() => handle.snapshot().health.trouble === null);
+    await lab.until(() => handle.snapshot().health.problem === null);
     expect(lab.worker.failed.aborted).toBe(false);
   } finally {
     await letGo?.();

@@ -59,7 +59,7 @@ test('hold, release, time limit, nice, requeue and a signal reach the job, in th
   await lab.until(async () => (await fact(jobId, 'JobState')) === 'PENDING');
   expect(await handle.act({ kind: 'hold', ...on })).toEqual({
     ok: true,
-    said: `scontrol hold ${jobId}: done`,
+    message: `scontrol hold ${jobId}: done`,
   });
   await lab.until(async () => /JobHeld/.test((await fact(jobId, 'Reason')) ?? ''));
   expect(await handle.act({ kind: 'nice', ...on, nice: 77 })).toMatchObject({ ok: true });
@@ -68,10 +68,10 @@ test('hold, release, time limit, nice, requeue and a signal reach the job, in th
   await lab.until(async () => !/JobHeld/.test((await fact(jobId, 'Reason')) ?? ''));
 
   const refused = await handle.act({ kind: 'hold', runs: [], jobs: ['4000000'] });
-  expect(refused).toMatchObject({ ok: false, said: expect.stringContaining('4000000') });
+  expect(refused).toMatchObject({ ok: false, message: expect.stringContaining('4000000') });
 
   const answer = await handle.runDetail(id);
-  const detail = answer.ok ? answer.detail : expect.fail(answer.said);
+  const detail = answer.ok ? answer.detail : expect.fail(answer.message);
   expect(detail.timeline.map(({ stage }) => stage)).toEqual(
     expect.arrayContaining(['accepted', 'staging', 'submitting', 'queued', 'running']),
   );
@@ -126,7 +126,7 @@ test('a draining worker accepts no tasks and reports when none is in flight', as
   const { handle } = lab.worker;
   const last = await lab.publish({ args: never });
   const { id } = await runOf(last, ({ stage }) => stage === 'running');
-  expect(await handle.drain()).toMatchObject({ ok: true, said: expect.stringContaining('1 run') });
+  expect(await handle.drain()).toMatchObject({ ok: true, message: expect.stringContaining('1 run') });
   expect(handle.snapshot().health).toMatchObject({ intake: 'draining', drainedAt: null });
   const waiting = await lab.publish({ args: never });
   await handle.act({ kind: 'cancel', runs: [id], jobs: [] });

@@ -98,11 +98,11 @@ describe('toBrokerError', () => {
     ['a dead wire', new Error('Heartbeat timeout'), false, /two minutes/],
     ['anything else', new Error('surprise'), false, /surprise/],
   ])('%s', (_, thrown, lasting, sentence) => {
-    const trouble = toBrokerError(thrown, address);
-    expect(trouble.permanent).toBe(lasting);
-    expect(trouble.error.message).toMatch(sentence);
-    expect(trouble.error).toMatchObject({ code: 'broker', next: expect.stringMatching(/\S/) as string });
-    expect(`${trouble.error.message} ${trouble.error.next}`).not.toMatch(/hunter2|\.\./);
+    const problem = toBrokerError(thrown, address);
+    expect(problem.permanent).toBe(lasting);
+    expect(problem.error.message).toMatch(sentence);
+    expect(problem.error).toMatchObject({ code: 'broker', next: expect.stringMatching(/\S/) as string });
+    expect(`${problem.error.message} ${problem.error.next}`).not.toMatch(/hunter2|\.\./);
   });
 });
 

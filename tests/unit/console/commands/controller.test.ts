@@ -83,7 +83,7 @@ describe('cancel', () => {
   });
 
   test('shows an error of scancel until the next key', async () => {
-    worker.answerWith({ ok: false, said: 'scancel: error: Access denied' });
+    worker.answerWith({ ok: false, message: 'scancel: error: Access denied' });
     controller.press(['x']);
     controller.press(['y']);
     await vi.waitFor(() => expect(message()).toContain('scancel: error: Access denied'));
@@ -257,7 +257,7 @@ describe('quit', () => {
     'what scancel refuses keeps the console open, and the intake that was %s as it was',
     async (intake, commands, after, words) => {
       worker.show({ runs: [fakeRun({ id: 'a' })], health: { intake } });
-      vi.spyOn(worker, 'act').mockResolvedValue({ ok: false, said: 'scancel: error: no' });
+      vi.spyOn(worker, 'act').mockResolvedValue({ ok: false, message: 'scancel: error: no' });
       openConsole();
       cancelAll();
       await vi.waitFor(() =>
@@ -285,7 +285,7 @@ describe('quit', () => {
     worker.show({ runs: [fakeRun({ id: 'a' })] });
     vi.spyOn(worker, 'act').mockImplementation(async () => {
       worker.show({ health: { intake: 'paused' } });
-      return { ok: false, said: 'no' };
+      return { ok: false, message: 'no' };
     });
     openConsole();
     cancelAll();
@@ -404,7 +404,7 @@ describe('several rows', () => {
   });
 
   test('show a refusal unchanged', async () => {
-    worker.answerWith({ ok: false, said: 'Access denied' });
+    worker.answerWith({ ok: false, message: 'Access denied' });
     controller.press(['*']);
     controller.press(['x']);
     controller.press(['y']);

@@ -69,7 +69,7 @@ describe('on the nodes page', () => {
   });
 
   test('shows the refusal of Slurm and dims the menu with it', async () => {
-    worker.answerWith({ ok: false, said: 'slurm_update error: Invalid user id' });
+    worker.answerWith({ ok: false, message: 'slurm_update error: Invalid user id' });
     line('drain x');
     console.press('y');
     const refusal = 'slurm_update error: Invalid user id';

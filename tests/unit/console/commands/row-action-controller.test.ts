@@ -59,12 +59,12 @@ test('canceled rows lose their marks, others keep them', async () => {
   line('hold');
   controller.press(['y']);
   await vi.waitFor(() => expect(message()).toContain('Hold'));
-  worker.answerWith({ ok: false, said: 'scancel: error: no' });
+  worker.answerWith({ ok: false, message: 'scancel: error: no' });
   line('cancel');
   controller.press(['y']);
   await vi.waitFor(() => expect(message()).toContain('error: no'));
   expect(marks()).toEqual(all);
-  worker.answerWith({ ok: true, said: '' });
+  worker.answerWith({ ok: true, message: '' });
   line('cancel');
   controller.press(['y']);
   // also after leaving the table
@@ -199,7 +199,7 @@ test.each([
 });
 
 test('a refusal is shown unchanged', async () => {
-  worker.answerWith({ ok: false, said: 'slurm_update error: Access/permission denied' });
+  worker.answerWith({ ok: false, message: 'slurm_update error: Access/permission denied' });
   line('priority 5');
   controller.press(['y']);
   await vi.waitFor(() =>

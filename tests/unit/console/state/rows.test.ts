@@ -142,7 +142,7 @@ describe('filterRows', () => {
     ['job>x', 3],
   ])('%j matches %i rows', (filter, count) => {
     const query = parseQuery(filter, jobsTable.fields);
-    const context = { now: 0, age: { at: 0, trouble: null } };
+    const context = { now: 0, age: { at: 0, problem: null } };
     const through = jobsTable.select(rows, { query, sorting: null, errorsOnly: false }, context);
     expect(through).toHaveLength(count);
   });
@@ -179,7 +179,7 @@ describe('rowStatus', () => {
 });
 
 describe('elapsedSeconds', () => {
-  const jobs = { rows: [], at: 10_000, trouble: null };
+  const jobs = { rows: [], at: 10_000, problem: null };
   const running = rowsOf(
     [fakeRun({ id: 'a', stage: 'running', jobId: '1' })],
     [fakeJob({ id: '1', elapsed: 60, startedAt: 1 })],
@@ -187,7 +187,7 @@ describe('elapsedSeconds', () => {
 
   test("extrapolates a running job's time only while Slurm responds", () => {
     expect(elapsedSeconds(running, jobs, 13_000)).toBe(63);
-    expect(elapsedSeconds(running, { ...jobs, trouble: 'no answer' }, 13_000)).toBe(60);
+    expect(elapsedSeconds(running, { ...jobs, problem: 'no answer' }, 13_000)).toBe(60);
   });
 
   test('is the time in the stage for a waiting run, and from arrival to end for a finished one', () => {

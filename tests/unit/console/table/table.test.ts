@@ -6,7 +6,7 @@ import { createFakeWorker, fakeRun } from '../../../support/fake-worker-handle.j
 
 const theme = chooseTheme({});
 const look = { width: 120, wide: false, chosen: null, sorting: null };
-const context = { now: 5_000, age: { at: 0, trouble: null }, theme };
+const context = { now: 5_000, age: { at: 0, problem: null }, theme };
 const marks = { selected: false, marked: false, stale: false };
 
 test('a row is drawn again only when one of its inputs changes', () => {
@@ -26,8 +26,8 @@ test('a row is drawn again only when one of its inputs changes', () => {
     jobsTable.row(row, marks, { ...look, wide: true }, context),
     jobsTable.row(row, marks, { ...look, chosen: ['job'] }, context),
     jobsTable.row(row, marks, look, { ...context, now: 6_000 }),
-    jobsTable.row(row, marks, look, { ...context, age: { at: 1, trouble: null } }),
-    jobsTable.row(row, marks, look, { ...context, age: { at: 0, trouble: 'silent' } }),
+    jobsTable.row(row, marks, look, { ...context, age: { at: 1, problem: null } }),
+    jobsTable.row(row, marks, look, { ...context, age: { at: 0, problem: 'silent' } }),
     jobsTable.row(row, marks, look, { ...context, theme: chooseTheme({ TERM: 'dumb' }) }),
   ];
   for (const line of changes) expect(line).not.toBe(first);

@@ -65,7 +65,7 @@ const file = (parts: Partial<LogFile>): LogFile => ({
   bytes: 0,
   from: 0,
   isMissing: false,
-  trouble: null,
+  problem: null,
   ...parts,
 });
 
@@ -91,7 +91,7 @@ describe('a log without lines says why', () => {
     ],
     ['not there', finished('failed'), { isMissing: true }, 'nothing was written, or it was deleted'],
     ['empty at the end', finished('failed'), {}, 'The log is empty.'],
-    ['not to be read', running, { trouble: 'EACCES: permission denied' }, 'EACCES: permission denied'],
+    ['not to be read', running, { problem: 'EACCES: permission denied' }, 'EACCES: permission denied'],
   ])('%s', (_, run, parts, sentence) => {
     openConsole(run);
     controller.press(['l']);
@@ -154,7 +154,7 @@ describe('the pager', () => {
     worker.details.jobs.set('77_3', {
       jobId: '77_3',
       at: 0,
-      trouble: null,
+      problem: null,
       facts: [['StdOut', '/tmp/77_3.out']],
     });
     controller.press(['o']);
@@ -190,13 +190,13 @@ describe('standard error', () => {
     controller.press([':']);
     for (const key of 'stderr') controller.press([key]);
     controller.press(['enter']);
-    const trouble = 'The job writes its errors into the same file as its output.';
+    const problem = 'The job writes its errors into the same file as its output.';
     worker.write('stderr:77_3', {
       lines: [],
       lost: 0,
-      file: { path: null, bytes: 0, from: 0, isMissing: false, trouble },
+      file: { path: null, bytes: 0, from: 0, isMissing: false, problem },
     });
-    await vi.waitFor(() => expect(frame()).toContain(trouble));
+    await vi.waitFor(() => expect(frame()).toContain(problem));
   });
 
   test('of a run without a job does not exist', () => {
@@ -208,7 +208,7 @@ describe('standard error', () => {
   });
 
   test('the pager opens the file that is shown', async () => {
-    worker.details.jobs.set('4711', { jobId: '4711', at: 0, trouble: null, facts: [['StdErr', '/logs/e']] });
+    worker.details.jobs.set('4711', { jobId: '4711', at: 0, problem: null, facts: [['StdErr', '/logs/e']] });
     controller.press(['l']);
     controller.press(['e']);
     controller.press(['o']);

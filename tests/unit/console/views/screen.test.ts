@@ -78,16 +78,16 @@ describe('the table', () => {
     [59, /backup/u],
     [79, /backup +of worker/u],
     [199, /backup(?!.* of worker)/u],
-  ])('tells once what a job without a run is, at %i cells', (width, said) => {
+  ])('tells once what a job without a run is, at %i cells', (width, message) => {
     const state = stateOf(showing({ jobs: { rows: [fakeJob({ id: '7', name: 'backup' })] } }), width + 1);
-    expect(linesOf(state).find((line) => line.startsWith('▸'))).toMatch(said);
+    expect(linesOf(state).find((line) => line.startsWith('▸'))).toMatch(message);
   });
 
   test.each([
-    [{ rows: [], at: 0, trouble: null }, 'No runs and no jobs: no task has arrived'],
-    [{ rows: [], at: null, trouble: null }, 'because Slurm has not answered yet'],
-    [{ rows: [], at: null, trouble: 'squeue is missing' }, 'because Slurm has not answered yet'],
-    [{ rows: [], at: 0, trouble: 'no answer' }, 'no jobs when Slurm last answered'],
+    [{ rows: [], at: 0, problem: null }, 'No runs and no jobs: no task has arrived'],
+    [{ rows: [], at: null, problem: null }, 'because Slurm has not answered yet'],
+    [{ rows: [], at: null, problem: 'squeue is missing' }, 'because Slurm has not answered yet'],
+    [{ rows: [], at: 0, problem: 'no answer' }, 'no jobs when Slurm last answered'],
   ])('distinguishes empty and unknown jobs: %j', (jobs, sentence) => {
     expect(linesOf(stateOf(showing({ jobs }), 120)).join('\n')).toContain(sentence);
   });
@@ -124,7 +124,7 @@ describe('the health lines', () => {
     expect(head(worker, 4_000)).toContain('● This host 3s ago');
     const asked = linesOf(after(stateOf(worker), { type: 'quitOpened' })).join('\n');
     expect(asked).toContain('leave: jobs on this host continue; no updates to Girder until restart');
-    for (const jobs of [{ at: null }, { at: 0, trouble: null }, { at: 0, trouble: 'a full disk' }]) {
+    for (const jobs of [{ at: null }, { at: 0, problem: null }, { at: 0, problem: 'a full disk' }]) {
       worker.show({ jobs });
       expect(linesOf(stateOf(worker)).join('\n')).not.toMatch(/slurm(?! ›)/i);
     }
@@ -132,7 +132,7 @@ describe('the health lines', () => {
 
   test('show age and error when Slurm does not respond, and keep the rows', () => {
     const worker = showing({
-      jobs: { rows: [fakeJob({ id: '7' })], at: 0, trouble: 'squeue did not answer within 30 s' },
+      jobs: { rows: [fakeJob({ id: '7' })], at: 0, problem: 'squeue did not answer within 30 s' },
     });
     expect(head(worker, 42_000)).toContain(
       '▲ Slurm not responding for 42s: squeue did not answer within 30 s',
@@ -141,11 +141,11 @@ describe('the health lines', () => {
   });
 
   test('name the process of an attached worker, and the age of the data once it does not respond', () => {
-    const link = { kind: 'socket', path: '/s/w', pid: 4711, at: 1_000, trouble: null, ended: false } as const;
+    const link = { kind: 'socket', path: '/s/w', pid: 4711, at: 1_000, problem: null, ended: false } as const;
     const text = head(showing({ link }), 13_000);
     expect(text).toMatch(/› jobs .*attached to process 4711$/mu);
     expect(text).not.toContain('old');
-    const gone = head(showing({ link: { ...link, trouble: 'It\u001B[31m is slow.' } }), 13_000);
+    const gone = head(showing({ link: { ...link, problem: 'It\u001B[31m is slow.' } }), 13_000);
     expect(gone).toContain('[worker not responding for 12s]');
     expect(gone).toContain('▲ This data is 12s old. It is slow. Reconnecting.');
     expect(gone).not.toMatch(/broker|intake|Slurm not/u);
@@ -159,7 +159,7 @@ describe('the health lines', () => {
         path: '/s/w',
         pid: 4711,
         at: 1_000,
-        trouble: 'It closed the connection.',
+        problem: 'It closed the connection.',
         ended: true,
       } as const;
       const rows = [fakeJob({ id: '7' })];
@@ -167,11 +167,11 @@ describe('the health lines', () => {
         profile: 'lab',
         link: lost,
         runs: [fakeRun({ id: 'a', stage: 'staging', stageSince: 0 })],
-        jobs: { rows, at: 0, trouble: null },
+        jobs: { rows, at: 0, problem: null },
         health: { inFlight: 1 },
       });
       // a live view names the connection as its problem
-      const allJobs = { rows, at: 0, trouble: 'It closed the connection.' };
+      const allJobs = { rows, at: 0, problem: 'It closed the connection.' };
       const state = after(
         stateOf(worker, 120, 20, 13_000),
         { type: 'liveViewChanged', name: 'allJobs', view: allJobs, now: 13_000 },
@@ -193,7 +193,7 @@ describe('the health lines', () => {
 
   test('show that no worker is running instead of broker and intake', () => {
     const worker = showing({
-      link: { kind: 'none', trouble: null },
+      link: { kind: 'none', problem: null },
       health: { inFlight: 2 },
       jobs: { at: 0 },
       profile: 'lab',
@@ -208,11 +208,11 @@ describe('the health lines', () => {
   });
 
   test('distinguish an unreachable worker from none', () => {
-    const trouble = 'The worker is of version 9, and this is version 8.';
-    const worker = showing({ link: { kind: 'none', trouble }, jobs: { at: 0 } });
+    const problem = 'The worker is of version 9, and this is version 8.';
+    const worker = showing({ link: { kind: 'none', problem }, jobs: { at: 0 } });
     const text = head(worker, 3_000);
     expect(text).toContain('⊘ no worker reachable');
-    expect(text).toContain(`▲ ${trouble} Reconnecting.`);
+    expect(text).toContain(`▲ ${problem} Reconnecting.`);
     expect(text).not.toContain('Start one');
   });
 
@@ -220,9 +220,9 @@ describe('the health lines', () => {
     const text = head(
       showing({
         health: {
-          broker: { state: 'disconnected', since: 0, trouble: 'refused' },
+          broker: { state: 'disconnected', since: 0, problem: 'refused' },
           intake: 'full',
-          trouble: 'Girder answers 502',
+          problem: 'Girder answers 502',
         },
       }),
       5_000,
@@ -369,7 +369,7 @@ describe('a frame', () => {
           ],
           partitions: [fakePartition({ name: text, available: text, states: { [text]: 3 } })],
           at: 0,
-          trouble: text,
+          problem: text,
         },
         now: 0,
       })),
@@ -384,7 +384,7 @@ describe('a frame', () => {
     });
     fc.assert(
       fc.property(hostile, size, actions, fc.boolean(), (text, { columns, rows }, events, troubled) => {
-        const trouble = troubled ? text : null;
+        const problem = troubled ? text : null;
         const worker = showing({
           profile: text,
           runs: Array.from({ length: 30 }, (_, index) =>
@@ -401,9 +401,9 @@ describe('a frame', () => {
           ),
           jobs: {
             rows: [fakeJob({ id: '1', name: text, nodes: text, state: { base: text, flags: [] } })],
-            trouble,
+            problem,
           },
-          health: { broker: { state: 'disconnected', since: 0, trouble }, trouble },
+          health: { broker: { state: 'disconnected', since: 0, problem }, problem },
         });
         const state = after(stateOf(worker, columns, rows), ...events);
         for (const shownWith of [theme, chooseTheme({ TERM: 'dumb' })]) {

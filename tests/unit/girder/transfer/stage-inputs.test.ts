@@ -92,13 +92,13 @@ describe('pipes', () => {
   it('become files, with the content of the input or empty, and arguments with their path', async () => {
     const { stage, access } = await bench();
     const input: StreamConnector = { kind: 'input', identity: 'i', pipe: pipe('in/a'), access, fileId: tiny };
-    const said: StreamConnector = {
+    const messages: StreamConnector = {
       kind: 'container',
       identity: 's',
       stream: 'stdout',
       sink: { kind: 'girderLog' },
     };
-    const args = [input, said, input].map((connector) => ({ kind: 'stream' as const, connector }));
+    const args = [input, messages, input].map((connector) => ({ kind: 'stream' as const, connector }));
     const staged = await stage(args, { streams: [output('é b')] });
     const { host, container } = staged.volumes['default'] ?? { host: '', container: '' };
     expect(staged.args).toEqual([`${container}/in/a`, '', `${container}/in/a`]);

@@ -4,7 +4,7 @@ import { systemClock } from '../../../../src/base/clock.js';
 import { createCanceler } from '../../../../src/slurm/commands/cancel-queue.js';
 import type { CommandOutcome } from '../../../../src/slurm/commands/batch-command.js';
 
-function setUp(answer: CommandOutcome = { ok: true, said: '' }) {
+function setUp(answer: CommandOutcome = { ok: true, message: '' }) {
   const sent: (readonly string[])[] = [];
   const canceler = createCanceler(async (ids) => {
     sent.push(ids);
@@ -27,10 +27,10 @@ test('sends requests of the same moment in one call', async () => {
 
 test('answers each request with the errors of its own jobs', async () => {
   const denied = 'scancel: error: Kill job error on job id 2: Access/permission denied';
-  const { canceler } = setUp({ ok: false, said: denied });
+  const { canceler } = setUp({ ok: false, message: denied });
   const [first, second] = await Promise.all([canceler.cancel(['1']), canceler.cancel(['2', '3'])]);
-  expect(first).toEqual({ ok: true, said: '' });
-  expect(second).toEqual({ ok: false, said: denied });
+  expect(first).toEqual({ ok: true, message: '' });
+  expect(second).toEqual({ ok: false, message: denied });
   expect(canceler.canceledAt('1')).not.toBeNull();
   expect(canceler.canceledAt('2')).toBeNull();
 });
@@ -43,20 +43,20 @@ test('says when the cancel of a job is no longer under way', async () => {
   const all = ['1', '2'].map(async (id) => canceler.cancelSettled(id).then(() => settled.push(id)));
   await all[1];
   expect(settled).toEqual(['2']);
-  answer.resolve({ ok: true, said: '' });
+  answer.resolve({ ok: true, message: '' });
   await Promise.all([...all, canceled]);
   expect(settled).toEqual(['2', '1']);
   await canceler.cancelSettled('1');
 });
 
 test('answers all requests with an error that names no job', async () => {
-  const said =
+  const message =
     'scancel: error: slurm_kill_job2() failed Unable to contact slurm controller (connect failure)';
-  const { canceler } = setUp({ ok: false, said });
+  const { canceler } = setUp({ ok: false, message });
   const answers = await Promise.all([canceler.cancel(['1']), canceler.cancel(['2'])]);
   expect(answers).toEqual([
-    { ok: false, said },
-    { ok: false, said },
+    { ok: false, message },
+    { ok: false, message },
   ]);
 });
 
@@ -67,7 +67,7 @@ test('answers every request when no command may run any more', async () => {
   );
   const answers = await Promise.all([canceler.cancel(['1']), canceler.cancel(['2'])]);
   expect(answers).toEqual([
-    { ok: false, said: 'this worker has stopped' },
-    { ok: false, said: 'this worker has stopped' },
+    { ok: false, message: 'this worker has stopped' },
+    { ok: false, message: 'this worker has stopped' },
   ]);
 });

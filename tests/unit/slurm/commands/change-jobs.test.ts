@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { changeCommand, changeJobs, type JobChange } from '../../../../src/slurm/commands/change-jobs.js';
-import { failed, fakeRun, said } from '../fake-run.js';
+import { failed, fakeRun, printed } from '../fake-run.js';
 
 describe('changeCommand', () => {
   test.each<[JobChange, string]>([
@@ -38,34 +38,36 @@ describe('changeCommand', () => {
 describe('changeJobs', () => {
   test("changes a hundred jobs per call and passes on Slurm's message", async () => {
     const { run, calls } = fakeRun(({ args }) =>
-      args[1]?.startsWith('JobId=101') === true ? failed('Invalid job id specified for job 101\n') : said(''),
+      args[1]?.startsWith('JobId=101') === true
+        ? failed('Invalid job id specified for job 101\n')
+        : printed(''),
     );
     const ids = Array.from({ length: 150 }, (_, index) => String(index + 1));
     const answer = await changeJobs(run, { kind: 'nice', nice: 1 }, ids);
-    expect(answer).toEqual({ ok: false, said: 'Invalid job id specified for job 101' });
+    expect(answer).toEqual({ ok: false, message: 'Invalid job id specified for job 101' });
     expect(calls.map(({ args }) => args[1]?.split(',').length)).toEqual([100, 50]);
   });
 
   test('never passes an invalid id to a command', async () => {
-    const { run, calls } = fakeRun(() => said(''));
+    const { run, calls } = fakeRun(() => printed(''));
     expect(await changeJobs(run, { kind: 'hold' }, ['1', '2,jobname=x'])).toMatchObject({ ok: false });
     expect(calls).toEqual([]);
   });
 
   test('names the pending tasks of an array without the throttle', async () => {
-    const { run, calls } = fakeRun(() => said(''));
+    const { run, calls } = fakeRun(() => printed(''));
     await changeJobs(run, { kind: 'hold' }, ['7_[2-5%2]', '8']);
     expect(calls[0]?.args).toEqual(['hold', '7_[2-5],8']);
   });
 
   test('leaves an array alone if squeue truncated it', async () => {
-    const { run, calls } = fakeRun(() => said(''));
+    const { run, calls } = fakeRun(() => printed(''));
     expect(await changeJobs(run, { kind: 'hold' }, ['8', '7_[...]'])).toMatchObject({ ok: false });
     expect(calls).toEqual([]);
   });
 
   test('extends several jobs with absolute limits, or with one call each if their limits are not known', async () => {
-    const { run, calls } = fakeRun(() => said(''));
+    const { run, calls } = fakeRun(() => printed(''));
     const limits: Record<string, number> = { '1': 3600, '2': 3600, '3_[1-4%1]': 7200 };
     const limitOf = (id: string): number | null => limits[id] ?? null;
     await changeJobs(run, { kind: 'timeLimit', limit: '+30' }, ['1', '2', '3_[1-4%1]', '4', '5'], limitOf);
@@ -85,7 +87,7 @@ describe('changeJobs', () => {
     const { run } = fakeRun(() => ({ kind: 'timeout', ms: 30_000 }));
     expect(await changeJobs(run, { kind: 'hold' }, ['1'])).toEqual({
       ok: false,
-      said: 'scontrol did not answer within 30 s',
+      message: 'scontrol did not answer within 30 s',
     });
   });
 });

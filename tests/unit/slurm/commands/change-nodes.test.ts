@@ -5,7 +5,7 @@ import {
   nodeChangeCommand,
   type NodeChange,
 } from '../../../../src/slurm/commands/change-nodes.js';
-import { failed, fakeRun, said } from '../fake-run.js';
+import { failed, fakeRun, printed } from '../fake-run.js';
 
 describe('nodeChangeCommand', () => {
   test.each<[NodeChange, string[]]>([
@@ -35,13 +35,13 @@ describe('changeNodes', () => {
     const { run, calls } = fakeRun(() => failed('slurm_update error: Invalid user id\n'));
     expect(await changeNodes(run, { kind: 'resume' }, ['n1', 'n2', 'n1'])).toEqual({
       ok: false,
-      said: 'slurm_update error: Invalid user id',
+      message: 'slurm_update error: Invalid user id',
     });
     expect(calls.map(({ args }) => args)).toEqual([['update', 'NodeName=n1,n2', 'State=RESUME']]);
   });
 
   test('says nothing where Slurm does not', async () => {
-    const { run } = fakeRun(() => said(''));
-    expect(await changeNodes(run, { kind: 'drain', reason: 'x' }, ['n1'])).toEqual({ ok: true, said: '' });
+    const { run } = fakeRun(() => printed(''));
+    expect(await changeNodes(run, { kind: 'drain', reason: 'x' }, ['n1'])).toEqual({ ok: true, message: '' });
   });
 });

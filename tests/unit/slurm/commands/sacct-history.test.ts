@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { accountedHistory } from '../../../../src/slurm/commands/sacct.js';
-import { failed, fakeRun, said, timedOut } from '../fake-run.js';
+import { failed, fakeRun, printed, timedOut } from '../fake-run.js';
 
 const question = { uid: 1_234, since: 0 };
 
@@ -11,7 +11,7 @@ test('asks for the jobs of one user without their steps, and lists the latest fi
     asked = args;
     const delimiter = args.find((one) => one.startsWith('--delimiter='))?.slice('--delimiter='.length) ?? '';
     const line = (...fields: string[]): string => `${fields.join(delimiter)}\n`;
-    return said(
+    return printed(
       line('41', 'CANCELLED by 1234', '0:0', '1796086100', 'Unknown', '1796086160', 'a|b') +
         line('42_3', 'COMPLETED', '0:0', '1796086200', '1796086210', '1796086260', 'align'),
     );
@@ -35,8 +35,8 @@ test('asks for the jobs of one user without their steps, and lists the latest fi
 });
 
 test.each([
-  [said(''), { kind: 'jobs', jobs: [] }],
-  [said('what?\n'), { kind: 'silence' }],
+  [printed(''), { kind: 'jobs', jobs: [] }],
+  [printed('what?\n'), { kind: 'silence' }],
   [timedOut, { kind: 'silence' }],
   [failed('Slurm accounting storage is disabled\n'), { kind: 'no-accounting' }],
 ])('distinguishes an empty day, silence and a site without accounting: %#', async (result, expected) => {

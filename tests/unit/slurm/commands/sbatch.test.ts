@@ -8,7 +8,7 @@ import {
   submit,
   submitArguments,
 } from '../../../../src/slurm/commands/sbatch.js';
-import { failed, fakeRun, said, timedOut, unreachable } from '../fake-run.js';
+import { failed, fakeRun, printed, timedOut, unreachable } from '../fake-run.js';
 
 const id = '0b7c8a52-1111-4222-8333-444455556666';
 
@@ -102,9 +102,9 @@ describe('parseSubmitted', () => {
 
 describe('readSubmitAnswer', () => {
   it.each([
-    [said('42\n'), 'submitted'],
-    [said('ok\n'), 'unclear'],
-    [said(''), 'unclear'],
+    [printed('42\n'), 'submitted'],
+    [printed('ok\n'), 'unclear'],
+    [printed(''), 'unclear'],
     [timedOut, 'unclear'],
     [{ kind: 'killed', signal: 'SIGKILL', stderr: '', ms: 1 }, 'unclear'],
     [{ kind: 'aborted', ms: 1 }, 'unclear'],
@@ -131,7 +131,7 @@ describe('readSubmitAnswer', () => {
   it.each(knownRefusals.flatMap(({ cause, seen }) => seen.map(([words]) => [words, cause] as const)))(
     'calls %j a refusal of the kind %s',
     (words, cause) => {
-      expect(readSubmitAnswer(failed(words))).toEqual({ kind: 'refused', said: words, cause });
+      expect(readSubmitAnswer(failed(words))).toEqual({ kind: 'refused', message: words, cause });
     },
   );
 
@@ -153,7 +153,7 @@ describe('readSubmitAnswer', () => {
     const { run, calls } = fakeRun(() => failed('sbatch: error: invalid partition specified: nope\n'));
     expect(await submit(run, ['--x'], { env: { A: '1' } })).toEqual({
       kind: 'refused',
-      said: 'sbatch: error: invalid partition specified: nope',
+      message: 'sbatch: error: invalid partition specified: nope',
       cause: 'request',
     });
     expect(calls).toEqual([

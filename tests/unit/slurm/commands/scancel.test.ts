@@ -1,31 +1,31 @@
 import { describe, expect, it, vi } from 'vitest';
 import { cancelJobs, createGentleCancel } from '../../../../src/slurm/commands/scancel.js';
-import { failed, fakeRun, said, timedOut } from '../fake-run.js';
+import { failed, fakeRun, printed, timedOut } from '../fake-run.js';
 
 it('cancels a hundred jobs per call', async () => {
-  const { run, calls } = fakeRun(() => said(''));
+  const { run, calls } = fakeRun(() => printed(''));
   const ids = Array.from({ length: 250 }, (_, index) => String(index + 1));
-  expect(await cancelJobs(run, ids)).toEqual({ ok: true, said: '' });
+  expect(await cancelJobs(run, ids)).toEqual({ ok: true, message: '' });
   expect(calls.map((call) => call.args.length)).toEqual([100, 100, 50]);
   expect(calls.flatMap((call) => call.args)).toEqual(ids);
 });
 
 it('does not call scancel without ids or with an invalid id', async () => {
-  const { run, calls } = fakeRun(() => said(''));
-  expect(await cancelJobs(run, [])).toEqual({ ok: true, said: '' });
+  const { run, calls } = fakeRun(() => printed(''));
+  expect(await cancelJobs(run, [])).toEqual({ ok: true, message: '' });
   expect(await cancelJobs(run, ['42', '--user=root'])).toMatchObject({ ok: false });
   expect(calls).toEqual([]);
 });
 
 it('cancels only the pending tasks of an array', async () => {
-  const { run, calls } = fakeRun(() => said(''));
+  const { run, calls } = fakeRun(() => printed(''));
   await cancelJobs(run, ['4_[0-5%2]', '5_1', '6_[...]']);
   expect(calls.map(({ args }) => args)).toEqual([['5_1'], ['--state=PENDING', '4_[0-5]', '6']]);
 });
 
 it('counts a job that has already ended as canceled', async () => {
   const gone = failed('scancel: error: Kill job error on job id 42: Invalid job id specified\n');
-  expect(await cancelJobs(fakeRun(() => gone).run, ['42'])).toEqual({ ok: true, said: '' });
+  expect(await cancelJobs(fakeRun(() => gone).run, ['42'])).toEqual({ ok: true, message: '' });
 });
 
 it("passes on scancel's message", async () => {
@@ -35,19 +35,19 @@ it("passes on scancel's message", async () => {
   );
   expect(await cancelJobs(fakeRun(() => denied).run, ['41', '42'])).toEqual({
     ok: false,
-    said: 'scancel: error: Kill job error on job id 42: Access/permission denied',
+    message: 'scancel: error: Kill job error on job id 42: Access/permission denied',
   });
   expect(await cancelJobs(fakeRun(() => timedOut).run, ['42'])).toEqual({
     ok: false,
-    said: 'scancel did not answer within 30 s',
+    message: 'scancel did not answer within 30 s',
   });
   expect(await cancelJobs(fakeRun(() => failed('')).run, ['42'])).toEqual({
     ok: false,
-    said: 'scancel exited with 1',
+    message: 'scancel exited with 1',
   });
 });
 
-function bench(answer: Parameters<typeof fakeRun>[0] = () => said('')) {
+function bench(answer: Parameters<typeof fakeRun>[0] = () => printed('')) {
   const { run, calls } = fakeRun(answer);
   const over = new Set<string>();
   const ended = new Set<string>();
@@ -96,7 +96,7 @@ describe('a cancel in two steps', () => {
       hasEnded: async () => true,
       onError: (message) => errors.push(message),
     });
-    expect(await cancel(['11'])).toEqual({ ok: true, said: '' });
+    expect(await cancel(['11'])).toEqual({ ok: true, message: '' });
     await vi.waitFor(() => expect(errors).toEqual(['this worker has stopped']));
     process.off('unhandledRejection', listener);
     expect(unhandled).toEqual([]);
@@ -104,7 +104,7 @@ describe('a cancel in two steps', () => {
 
   it('signals running jobs, and cancels those that remain', async () => {
     const { cancel, over, wait, lines } = bench();
-    expect(await cancel(['11', '12', '21'])).toEqual({ ok: true, said: '' });
+    expect(await cancel(['11', '12', '21'])).toEqual({ ok: true, message: '' });
     expect(lines()).toEqual(['--batch --signal=QUIT 11 12', '21']);
     over.add('11');
     await wait(9_999);
@@ -137,13 +137,13 @@ describe('a cancel in two steps', () => {
   });
 
   it('cancels at once if the first step fails', async () => {
-    const { cancel, lines } = bench(({ args }) => (args[0] === '--batch' ? timedOut : said('')));
-    expect(await cancel(['11'])).toEqual({ ok: true, said: '' });
+    const { cancel, lines } = bench(({ args }) => (args[0] === '--batch' ? timedOut : printed('')));
+    expect(await cancel(['11'])).toEqual({ ok: true, message: '' });
     expect(lines()).toEqual(['--batch --signal=QUIT 11', '11']);
   });
 
   it('reports a second step that fails', async () => {
-    const { cancel, wait, errors } = bench(({ args }) => (args[0] === '--batch' ? said('') : timedOut));
+    const { cancel, wait, errors } = bench(({ args }) => (args[0] === '--batch' ? printed('') : timedOut));
     await cancel(['11']);
     await wait(10_000);
     expect(errors).toEqual(['scancel did not answer within 30 s']);

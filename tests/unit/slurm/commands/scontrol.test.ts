@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseShowJob, readBatchScript, showJob } from '../../../../src/slurm/commands/scontrol.js';
-import { failed, fakeRun, said, timedOut, unreachable } from '../fake-run.js';
+import { failed, fakeRun, printed, timedOut, unreachable } from '../fake-run.js';
 
 function captured(name: string): string {
   return readFileSync(new URL(`../../../fixtures/slurm/show-job-${name}.txt`, import.meta.url), 'utf8');
@@ -48,12 +48,12 @@ describe('showJob', () => {
     expect(await showJob(fakeRun(() => unknown).run, '42')).toEqual({ kind: 'unknown-job' });
     expect(await showJob(fakeRun(() => unreachable).run, '42')).toMatchObject({ kind: 'silence' });
     expect(await showJob(fakeRun(() => timedOut).run, '42')).toMatchObject({ kind: 'silence' });
-    expect(await showJob(fakeRun(() => said('garbage')).run, '42')).toMatchObject({ kind: 'silence' });
-    expect(await showJob(fakeRun(() => said('')).run, '42')).toMatchObject({ kind: 'silence' });
+    expect(await showJob(fakeRun(() => printed('garbage')).run, '42')).toMatchObject({ kind: 'silence' });
+    expect(await showJob(fakeRun(() => printed('')).run, '42')).toMatchObject({ kind: 'silence' });
   });
 
   it('does not call scontrol with an invalid job id', async () => {
-    const { run, calls } = fakeRun(() => said(''));
+    const { run, calls } = fakeRun(() => printed(''));
     expect(await showJob(run, '--oneliner')).toMatchObject({ kind: 'silence' });
     expect(calls).toEqual([]);
   });
@@ -126,7 +126,7 @@ describe('the pairs of a job', () => {
 
 describe('readBatchScript', () => {
   it('prints the script of a job with one query', async () => {
-    const { run, calls } = fakeRun(() => said('#!/bin/sh\nsleep 1\n'));
+    const { run, calls } = fakeRun(() => printed('#!/bin/sh\nsleep 1\n'));
     expect(await readBatchScript(run, '13')).toEqual({ kind: 'script', text: '#!/bin/sh\nsleep 1\n' });
     expect(calls.map(({ file, args }) => [file, ...args].join(' '))).toEqual([
       'scontrol write batch_script 13 -',
@@ -135,7 +135,7 @@ describe('readBatchScript', () => {
 
   it('uses the number of an array task, and that of the array for its waiting tasks', async () => {
     const { run, calls } = fakeRun(({ args }) =>
-      said(args[0] === 'show' ? captured('running') : '#!/bin/sh\n'),
+      printed(args[0] === 'show' ? captured('running') : '#!/bin/sh\n'),
     );
     await readBatchScript(run, '9_4');
     await readBatchScript(run, '9_[5-8%2]');
@@ -155,7 +155,7 @@ describe('readBatchScript', () => {
   });
 
   it('never passes an invalid id to a command', async () => {
-    const { run, calls } = fakeRun(() => said(''));
+    const { run, calls } = fakeRun(() => printed(''));
     expect(await readBatchScript(run, '13 -')).toMatchObject({ kind: 'silence' });
     expect(calls).toEqual([]);
   });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
 import { parseSdiag, querySchedulerStatistics } from '../../../../src/slurm/commands/sdiag.js';
-import { failed, fakeRun, said, timedOut } from '../fake-run.js';
+import { failed, fakeRun, printed, timedOut } from '../fake-run.js';
 
-const printed = [
+const sample = [
   '*******************************************************',
   'sdiag output at Tue Dec 01 00:50:00 2026 (1796086200)',
   'Data since      Tue Dec 01 00:00:00 2026 (1796083200)',
@@ -35,7 +35,7 @@ const printed = [
 
 describe('parseSdiag', () => {
   test('keeps the sections, labels and values of Slurm', () => {
-    expect(parseSdiag(printed)).toEqual([
+    expect(parseSdiag(sample)).toEqual([
       {
         title: 'Controller',
         facts: [
@@ -80,7 +80,7 @@ describe('parseSdiag', () => {
 test.each([
   [failed('slurm_get_statistics: Access/permission denied\n'), /Access\/permission denied/],
   [timedOut, /sdiag/],
-  [said('what?\n'), /could not be parsed/],
+  [printed('what?\n'), /could not be parsed/],
 ])('a refusal and silence are no statistics: %#', async (result, why) => {
   const answer = await querySchedulerStatistics(fakeRun(() => result).run);
   expect(answer).toMatchObject({ kind: 'silence', why: expect.stringMatching(why) as string });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { parseSinfo, queryCluster } from '../../../../src/slurm/commands/sinfo.js';
-import { fakeRun, said, squeueLine, unreachable, type Call } from '../fake-run.js';
+import { fakeRun, printed, squeueLine, unreachable, type Call } from '../fake-run.js';
 
 /** As sinfo 22.05 printed it for a node with a GPU in two partitions, and one that was drained. */
 const rows = [
@@ -42,9 +42,9 @@ const rows = [
   },
 ];
 
-function answer(call: Call): ReturnType<typeof said> {
+function answer(call: Call): ReturnType<typeof printed> {
   const long = { ...rows[0], Partition: 'long', Time: 'infinite' };
-  return said([...rows, long].map((row) => squeueLine(call, row as Record<string, string>)).join(''));
+  return printed([...rows, long].map((row) => squeueLine(call, row as Record<string, string>)).join(''));
 }
 
 describe('queryCluster', () => {

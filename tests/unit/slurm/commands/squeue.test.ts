@@ -7,7 +7,7 @@ import {
   queryJobs,
   squeueArguments,
 } from '../../../../src/slurm/commands/squeue.js';
-import { fakeRun, said, squeueLine, timedOut, unreachable } from '../fake-run.js';
+import { fakeRun, printed, squeueLine, timedOut, unreachable } from '../fake-run.js';
 
 const captured = readFileSync(new URL('../../../fixtures/slurm/squeue-22.05.txt', import.meta.url), 'utf8');
 const separators = createSeparators('q7f3');
@@ -106,7 +106,7 @@ describe('parseSqueue', () => {
 describe('queryJobs', () => {
   it('queries all states at once, with unpredictable separators', async () => {
     const { run, calls } = fakeRun((call) =>
-      said(squeueLine(call, { JobArrayID: '7', State: 'RUNNING', 'tres-per-job': 'gres/gpu:2,gres:x:1' })),
+      printed(squeueLine(call, { JobArrayID: '7', State: 'RUNNING', 'tres-per-job': 'gres/gpu:2,gres:x:1' })),
     );
     expect(await queryJobs(run, { kind: 'mine' })).toMatchObject({
       kind: 'answer',

@@ -46,7 +46,7 @@ describe('waiting for a drained worker', () => {
   it('goes on after RabbitMQ did not answer', async () => {
     const { lost, seen } = await wait(new DsaSlurmError('broker', 'Nothing listens.'), idle);
     expect(lost).toEqual([]);
-    expect(seen[0]).toEqual({ held: [], trouble: 'Nothing listens.' });
+    expect(seen[0]).toEqual({ held: [], problem: 'Nothing listens.' });
   });
 
   it('names what a worker ran when it ended', async () => {

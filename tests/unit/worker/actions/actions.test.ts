@@ -22,14 +22,14 @@ function withJob(id: string, jobId: string): Run {
 
 /** A worker with a waiting run, two with jobs and a finished one, on a cluster where job 90 is somebody else's. */
 function setUp({
-  answer = { ok: true, said: '' },
-  trouble = null,
+  answer = { ok: true, message: '' },
+  problem = null,
   late = [],
   othersJobs = false,
   orphans = {},
 }: {
-  answer?: { ok: boolean; said: string };
-  trouble?: string | null;
+  answer?: { ok: boolean; message: string };
+  problem?: string | null;
   late?: readonly string[];
   othersJobs?: boolean;
   /** Jobs that belong to no run, and whether their run can be recovered. */
@@ -48,7 +48,7 @@ function setUp({
     ].map((run) => [run.id, run]),
   );
   const done: string[] = [];
-  let view: TrackedJobs = { rows: ['10', '11', '20_[1-3]'].map((id) => fakeJob({ id })), at: 1, trouble };
+  let view: TrackedJobs = { rows: ['10', '11', '20_[1-3]'].map((id) => fakeJob({ id })), at: 1, problem };
   const executor = {
     cancelCommand: 'scancel',
     tracker: {
@@ -79,8 +79,8 @@ function setUp({
       return true;
     },
     past: {
-      retry: async (ids) => ({ ok: true, said: `retry ${ids.join(' ')}` }),
-      forget: async (ids) => ({ ok: true, said: `forget ${ids.join(' ')}` }),
+      retry: async (ids) => ({ ok: true, message: `retry ${ids.join(' ')}` }),
+      forget: async (ids) => ({ ok: true, message: `forget ${ids.join(' ')}` }),
     },
     adoptions: {
       orphansAmong: (ids) =>
@@ -103,7 +103,7 @@ describe('cancel', () => {
     const { act, done } = setUp();
     expect(await act(cancel(['a', 'b', 'a'], ['20_[1-3]']))).toEqual({
       ok: true,
-      said: 'scancel 10, 11, 20_[1-3] (3 tasks): done',
+      message: 'scancel 10, 11, 20_[1-3] (3 tasks): done',
     });
     expect(done).toEqual(['cancel 10 11 20_[1-3]', 'request a', 'request b']);
   });
@@ -112,14 +112,14 @@ describe('cancel', () => {
     const { act, done } = setUp();
     expect(await act(cancel(['waiting']))).toMatchObject({
       ok: true,
-      said: expect.stringContaining('before'),
+      message: expect.stringContaining('before'),
     });
     expect(done).toEqual(['request waiting']);
   });
 
   test('that scancel refuses leaves the run as it is and says why', async () => {
-    const { act, done } = setUp({ answer: { ok: false, said: 'Access denied' } });
-    expect(await act(cancel(['a']))).toEqual({ ok: false, said: 'Access denied' });
+    const { act, done } = setUp({ answer: { ok: false, message: 'Access denied' } });
+    expect(await act(cancel(['a']))).toEqual({ ok: false, message: 'Access denied' });
     expect(done).toEqual(['cancel 10']);
   });
 
@@ -128,7 +128,7 @@ describe('cancel', () => {
     const answer = await act(cancel(['over', 'nobody', 'a']));
     expect(answer).toEqual({
       ok: false,
-      said: 'There is no run nobody.\nRun over has ended already.\nscancel 10: done',
+      message: 'There is no run nobody.\nRun over has ended already.\nscancel 10: done',
     });
     expect(done).toEqual(['cancel 10', 'request a']);
   });
@@ -144,7 +144,7 @@ describe('jobs that belong to no run', () => {
     const answer = await act({ kind: 'adopt', runs: [], jobs: ['20', '21', '10'] });
     expect(done).toEqual(['adopt 20']);
     expect(answer.ok).toBe(false);
-    expect(answer.said.split('\n')).toEqual([
+    expect(answer.message.split('\n')).toEqual([
       'Job 10 is not adopted: it is not a live job of this worker, or it belongs to a run.',
       'Job 21 cannot be adopted, because its message is lost. Cancel it (dsa-slurm runs cancel 21, or scancel 21).',
       'Job 20 belongs to run run-of-20 again (message from journal.jsonl.damaged-1).',
@@ -155,7 +155,7 @@ describe('jobs that belong to no run', () => {
     const { act, done } = setUp({ orphans: { '20': true } });
     expect(await act(cancel([], ['20']))).toMatchObject({
       ok: true,
-      said: expect.stringContaining('its cancellation is reported to Girder'),
+      message: expect.stringContaining('its cancellation is reported to Girder'),
     });
     expect(done).toEqual(['adopt 20', 'cancel 20', 'request run-of-20']);
   });
@@ -164,7 +164,7 @@ describe('jobs that belong to no run', () => {
     const { act, done } = setUp({ orphans: { '10': false } });
     expect(await act(cancel([], ['10']))).toMatchObject({
       ok: true,
-      said: expect.stringContaining(
+      message: expect.stringContaining(
         'The cancellation of job 10 cannot be reported to Girder, because its message is lost',
       ),
     });
@@ -176,7 +176,10 @@ describe('jobs of others', () => {
   test('are not touched', async () => {
     const { act, done } = setUp();
     const answer = await act(cancel([], ['90', '10']));
-    expect(answer).toMatchObject({ ok: false, said: expect.stringContaining('Not a job of this user: 90') });
+    expect(answer).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('Not a job of this user: 90'),
+    });
     expect(done).toEqual(['cancel 10']);
   });
 
@@ -193,10 +196,10 @@ describe('jobs of others', () => {
   });
 
   test('are unknown while Slurm does not answer, so nothing is touched', async () => {
-    const { act, done } = setUp({ trouble: 'squeue did not answer within 60 s' });
+    const { act, done } = setUp({ problem: 'squeue did not answer within 60 s' });
     expect(await act(cancel([], ['31']))).toMatchObject({
       ok: false,
-      said: expect.stringContaining('squeue did not answer'),
+      message: expect.stringContaining('squeue did not answer'),
     });
     expect(done).toEqual([]);
   });
@@ -205,7 +208,7 @@ describe('jobs of others', () => {
     const { act, done } = setUp({ othersJobs: true });
     expect(await act(cancel([], ['1 2', '--user=root']))).toEqual({
       ok: false,
-      said: '2 of the ids are not job ids.',
+      message: '2 of the ids are not job ids.',
     });
     expect(done).toEqual([]);
   });
@@ -216,7 +219,7 @@ describe('changes', () => {
     const { act, done } = setUp();
     expect(await act({ kind: 'requeue', runs: ['waiting'], jobs: [] })).toEqual({
       ok: false,
-      said: 'Run waiting has no job yet.',
+      message: 'Run waiting has no job yet.',
     });
     expect(done).toEqual([]);
   });
@@ -225,11 +228,11 @@ describe('changes', () => {
     const { act } = setUp();
     expect(await act({ kind: 'timeLimit', runs: ['a'], jobs: [], limit: '+30' })).toEqual({
       ok: true,
-      said: 'scontrol update JobId=10 TimeLimit=+30: done',
+      message: 'scontrol update JobId=10 TimeLimit=+30: done',
     });
     expect(await act({ kind: 'signal', runs: ['a', 'b'], jobs: [], signal: 'USR1' })).toEqual({
       ok: true,
-      said: 'scancel --signal=USR1 --full 10, 11: done',
+      message: 'scancel --signal=USR1 --full 10, 11: done',
     });
   });
 
@@ -237,7 +240,7 @@ describe('changes', () => {
     const { act } = setUp();
     expect(await act({ kind: 'timeLimit', runs: ['a'], jobs: [], limit: 'soon' })).toMatchObject({
       ok: false,
-      said: expect.stringContaining('not a valid time limit'),
+      message: expect.stringContaining('not a valid time limit'),
     });
   });
 });

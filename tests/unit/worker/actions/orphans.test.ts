@@ -47,7 +47,7 @@ function watchAmong(runs: readonly Run[]) {
   let at = 0;
   const executor = {
     tracker: {
-      view: () => ({ rows: [], at: null, trouble: null }),
+      view: () => ({ rows: [], at: null, problem: null }),
       onAnswer: (listener: (view: TrackedJobs) => void) => {
         listeners.push(listener);
         return () => undefined;
@@ -55,7 +55,7 @@ function watchAmong(runs: readonly Run[]) {
     },
     cancel: async (ids: string[]) => {
       canceled.push(ids);
-      return { ok: true, said: '' };
+      return { ok: true, message: '' };
     },
   };
   const runStore = { all: () => runs } as unknown as RunStore;
@@ -64,22 +64,22 @@ function watchAmong(runs: readonly Run[]) {
   return {
     ...watch,
     canceled,
-    answer: (rows: JobRow[]): void => tell({ rows, at: (at += 1), trouble: null }),
+    answer: (rows: JobRow[]): void => tell({ rows, at: (at += 1), problem: null }),
     /** The last answer once more, because the next question went unanswered. */
-    silence: (rows: JobRow[]): void => tell({ rows, at, trouble: 'squeue timed out' }),
+    silence: (rows: JobRow[]): void => tell({ rows, at, problem: 'squeue timed out' }),
   };
 }
 
 test('are reported once two answers of Slurm contain them, and no longer when they are gone', () => {
-  const { answer, silence, trouble, canceled } = watchAmong([]);
+  const { answer, silence, problem, canceled } = watchAmong([]);
   answer([row('1')]);
-  expect(trouble()).toBeNull();
+  expect(problem()).toBeNull();
   silence([row('1')]);
-  expect(trouble()).toBeNull();
+  expect(problem()).toBeNull();
   answer([row('1')]);
-  expect(trouble()).toContain('1 Slurm job belongs to no run of this worker');
+  expect(problem()).toContain('1 Slurm job belongs to no run of this worker');
   answer([]);
-  expect(trouble()).toBeNull();
+  expect(problem()).toBeNull();
   expect(canceled).toEqual([]);
 });
 
@@ -90,13 +90,13 @@ describe('a job that was requeued after its exit record had ended the run', () =
   const requeued = row('1', { state: parseJobState('PENDING'), reason: 'BeginTime' });
 
   test('is canceled once two answers of Slurm show it waiting', () => {
-    const { answer, trouble, canceled } = watchAmong(ended('record'));
+    const { answer, problem, canceled } = watchAmong(ended('record'));
     // squeue may have been asked before the job started
     answer([requeued]);
     expect(canceled).toEqual([]);
     answer([requeued]);
     expect(canceled).toEqual([['1']]);
-    expect(trouble()).toBeNull();
+    expect(problem()).toBeNull();
   });
 
   test.each([
@@ -104,10 +104,10 @@ describe('a job that was requeued after its exit record had ended the run', () =
     ['Slurm ended the run', 'squeue', requeued],
     ['its run was given up', 'nobody', requeued],
   ])('is reported instead if %s', (_, toldBy, shown) => {
-    const { answer, trouble, canceled } = watchAmong(ended(toldBy));
+    const { answer, problem, canceled } = watchAmong(ended(toldBy));
     answer([shown]);
     answer([shown]);
     expect(canceled).toEqual([]);
-    expect(trouble()).toContain('belongs to no run');
+    expect(problem()).toContain('belongs to no run');
   });
 });

@@ -40,7 +40,7 @@ test.each<[string, 'more' | 'less', Parameters<typeof pace>, number, boolean, st
   const { change: ask, seconds: now } = pace(...args);
   const first = await ask(change);
   expect([now(), first.ok]).toEqual([seconds, ok]);
-  expect(first.said).toContain(words);
+  expect(first.message).toContain(words);
 });
 
 test('the budget of a site holds whatever the profile says', async () => {

@@ -238,10 +238,10 @@ describe('a retry', () => {
       /no longer knows the tokens/,
     ],
     ['Girder is away', async () => girder.stop(), /tokens of this run cannot be checked/],
-  ])('is refused with a reason when %s, and can be requested again', async (_, trouble, words) => {
+  ])('is refused with a reason when %s, and can be requested again', async (_, problem, words) => {
     const site = await open();
     await failRun(site);
-    await trouble();
+    await problem();
     await expect(site.retries.retry('first')).rejects.toThrow(words);
     expect(site.runStore.get('first')?.retry).toBeNull();
     await site.die();
@@ -269,7 +269,7 @@ describe('to forget', () => {
     const { forget } = createFinishedRunActions(site);
     expect(await forget(['first', 'going', 'none'])).toEqual({
       ok: false,
-      said: 'There is no run none.\nRun going has not ended: cancel it first.\nRun first is forgotten.',
+      message: 'There is no run none.\nRun going has not ended: cancel it first.\nRun first is forgotten.',
     });
     expect(await site.messages.read('first')).toBeNull();
     await site.die();

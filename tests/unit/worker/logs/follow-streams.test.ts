@@ -45,7 +45,7 @@ async function bench(
   const file = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-streams-')), 'p');
   await writeFile(file, '');
   const news: NewRunEvent[] = [];
-  let said = '';
+  let message = '';
   const marks: LogMark[] = [];
   let flushed = 0;
   const run = {
@@ -64,7 +64,7 @@ async function bench(
     girderJob: {
       ...silentGirderJob(),
       log(text: string, mark: LogMark) {
-        said += text;
+        message += text;
         marks.push(mark);
       },
       flush: async () => void (flushed = marks.length),
@@ -96,7 +96,7 @@ async function bench(
     stop,
     cancel,
     follow,
-    said: () => said,
+    message: () => message,
     marks,
     flushed: () => flushed,
     broken: () => broken,
@@ -105,48 +105,48 @@ async function bench(
 
 describe('a stream into the log', () => {
   it('resumes at the last sent byte, and waits until Girder has everything', async () => {
-    const { file, follow, said, marks, flushed, run, over } = await bench(() =>
+    const { file, follow, message, marks, flushed, run, over } = await bench(() =>
       output({ kind: 'girderLog' }),
     );
     await writeFile(file, 'old new é');
     run.streamOffsets[0] = 4;
     over.abort();
     await follow();
-    expect(said()).toBe('new é');
+    expect(message()).toBe('new é');
     expect(marks).toEqual([{ source: '0', at: 10 }]);
     expect(flushed()).toBe(1);
   });
 
   it('holds back an incomplete character', async () => {
-    const { file, follow, said, marks, over } = await bench(() => output({ kind: 'girderLog' }));
+    const { file, follow, message, marks, over } = await bench(() => output({ kind: 'girderLog' }));
     await writeFile(file, Buffer.from('aé').subarray(0, 2));
     const followed = follow();
-    await expect.poll(said).toBe('a');
+    await expect.poll(message).toBe('a');
     await appendFile(file, Buffer.from('é').subarray(1));
     over.abort();
     await followed;
-    expect(said()).toBe('aé');
+    expect(message()).toBe('aé');
     expect(marks).toMatchObject([{ at: 1 }, { at: 3 }]);
   });
 
   it('starts over with a truncated file', async () => {
-    const { file, follow, said, over } = await bench(() => output({ kind: 'girderLog' }));
+    const { file, follow, message, over } = await bench(() => output({ kind: 'girderLog' }));
     await writeFile(file, 'first attempt');
     const followed = follow();
-    await expect.poll(said).toBe('first attempt');
+    await expect.poll(message).toBe('first attempt');
     await truncate(file);
     await appendFile(file, 'second');
-    await expect.poll(said).toBe('first attemptsecond');
+    await expect.poll(message).toBe('first attemptsecond');
     over.abort();
     await followed;
   });
 
   it('that is not a regular file is ignored', async () => {
-    const { follow, said, over, broken, run } = await bench(() => output({ kind: 'girderLog' }));
+    const { follow, message, over, broken, run } = await bench(() => output({ kind: 'girderLog' }));
     run.staged.pipes = ['/dev/zero'];
     over.abort();
     await follow();
-    expect([said(), broken()]).toEqual(['', 0]);
+    expect([message(), broken()]).toEqual(['', 0]);
   });
 });
 

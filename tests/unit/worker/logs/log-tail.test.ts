@@ -119,7 +119,7 @@ test('a removed log keeps its lines and is reported as missing', async () => {
   await seen(last('one'));
   await rm(path);
   const { lines, file } = await seen((view) => view.file?.isMissing === true);
-  expect([lines, file?.trouble]).toEqual([['one'], null]);
+  expect([lines, file?.problem]).toEqual([['one'], null]);
 });
 
 test('only the end of a large addition is read, and line numbers continue', async () => {
@@ -136,10 +136,10 @@ test('only the end of a large addition is read, and line numbers continue', asyn
 });
 
 test.each([
-  ['is not there', { isMissing: true, trouble: null }, async () => {}],
+  ['is not there', { isMissing: true, problem: null }, async () => {}],
   [
     'is a link to somewhere else',
-    { isMissing: false, trouble: expect.stringContaining('ELOOP') },
+    { isMissing: false, problem: expect.stringContaining('ELOOP') },
     async () => symlink('/etc/hostname', path),
   ],
 ])('a log that %s is reported', async (_, expected, make) => {
@@ -152,7 +152,7 @@ test.each([
 test('an unknown path is reported with its reason, and unchanged state only once', async () => {
   let place: LogPlace = { path: null, problem: 'Slurm is silent' };
   tail(() => place);
-  await seen(({ file }) => file?.trouble === 'Slurm is silent');
+  await seen(({ file }) => file?.problem === 'Slurm is silent');
   await writeFile(path, 'one\n');
   place = { path, problem: null };
   await seen(last('one'));

@@ -63,7 +63,7 @@ describe('the batch script of a job', () => {
       lines: ['#!/bin/sh', '', '\u001B[2Jx'],
       omitted: 0,
       at: 5,
-      trouble: null,
+      problem: null,
     });
   });
 
@@ -88,7 +88,7 @@ describe('the batch script of a job', () => {
     expect(await read({ kind: 'silence', why: 'scontrol: denied' })).toMatchObject({
       at: null,
       lines: [],
-      trouble: 'scontrol: denied',
+      problem: 'scontrol: denied',
     });
   });
 });

@@ -8,7 +8,7 @@ import { createManualClock } from '../../../support/doctor.js';
 const depth = (ready: number, consumers: number): QueueDepth => ({ queue: 'local', ready, consumers });
 
 /** What is said after each of these answers of the broker. An error is one that it did not give. */
-async function said(...answers: (QueueDepth | null | Error)[]): Promise<(string | null)[]> {
+async function message(...answers: (QueueDepth | null | Error)[]): Promise<(string | null)[]> {
   const clock = createManualClock();
   const stop = new AbortController();
   const coming = answers.values();
@@ -44,7 +44,7 @@ async function said(...answers: (QueueDepth | null | Error)[]): Promise<(string 
 }
 
 test('messages without a consumer are reported after two answers in a row, until one appears', async () => {
-  expect(await said(depth(1, 0), depth(1, 0), depth(3, 0), depth(3, 1))).toEqual([
+  expect(await message(depth(1, 0), depth(1, 0), depth(3, 0), depth(3, 1))).toEqual([
     null,
     expect.stringMatching(/^1 message waits in queue "local" and no worker consumes it.*-Q local$/),
     expect.stringMatching(/^3 messages wait /),
@@ -54,7 +54,7 @@ test('messages without a consumer are reported after two answers in a row, until
 
 test('a restarting Python worker is not reported, nor is an empty or missing queue', async () => {
   expect(
-    await said(
+    await message(
       depth(2, 0),
       depth(2, 1),
       depth(0, 0),
@@ -70,7 +70,7 @@ test('a restarting Python worker is not reported, nor is an empty or missing que
 
 test('a missing answer of the broker changes nothing', async () => {
   const away = new Error('Not connected to RabbitMQ.');
-  const [, first, second, third] = await said(depth(1, 0), depth(1, 0), away, away);
+  const [, first, second, third] = await message(depth(1, 0), depth(1, 0), away, away);
   expect(first).not.toBeNull();
   expect([second, third]).toEqual([first, first]);
 });

@@ -10,12 +10,12 @@ const minute = 60_000;
 function setUp({ wasShown = false } = {}) {
   const time = { now: start };
   const sent: (string | null | undefined)[] = [];
-  const analysis: { said: RunProgress | null } = { said: null };
+  const analysis: { message: RunProgress | null } = { message: null };
   const message = createQueueStatusReporter(
     { progress: ({ message: text }) => void sent.push(text) },
     { waits: waitingSentence, state: stateSentence },
     { now: () => time.now, monotonic: () => time.now },
-    () => analysis.said,
+    () => analysis.message,
     wasShown,
   );
   const waits = (reason: string, expectedStart: number | null = null, state = 'PENDING'): void =>
@@ -110,7 +110,7 @@ describe('the message of a job that waits', () => {
     expect(sent.slice(1)).toEqual(['The analysis runs on the cluster.', '']);
     waits('Priority');
     message.started();
-    analysis.said = { total: 4, current: 3, message: 'nearly' };
+    analysis.message = { total: 4, current: 3, message: 'nearly' };
     message.started();
     message.ended();
     expect(sent.at(-1), 'what the analysis said itself stays').toBe('The analysis runs on the cluster.');
@@ -120,7 +120,7 @@ describe('the message of a job that waits', () => {
     for (const end of ['started', 'ended'] as const) {
       const { sent, analysis, message, waits } = setUp();
       waits('Priority');
-      analysis.said = { total: 4, current: 3, message: 'nearly' };
+      analysis.message = { total: 4, current: 3, message: 'nearly' };
       message[end]();
       expect(sent, end).toHaveLength(1);
       waits('BeginTime');
@@ -129,7 +129,7 @@ describe('the message of a job that waits', () => {
     }
     const { sent, analysis, message, waits } = setUp();
     waits('Priority');
-    analysis.said = { total: 4, current: 3, message: null };
+    analysis.message = { total: 4, current: 3, message: null };
     message.ended();
     expect(sent.at(-1), 'figures alone leave the message').toBe('');
   });

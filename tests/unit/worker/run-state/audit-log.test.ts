@@ -63,7 +63,7 @@ describe('the audit log', () => {
       pid: process.pid,
       args: ['--job-name=x', '/s'],
       ms: 7,
-      trouble: 'exited with 1: sbatch: error: Invalid partition',
+      problem: 'exited with 1: sbatch: error: Invalid partition',
     });
     expect(JSON.stringify(found)).not.toContain('SECRET');
     expect((await stat(join(dir, 'commands.jsonl'))).mode & 0o777).toBe(0o600);

@@ -11,7 +11,7 @@ import { journalVersion } from '../../../../src/worker/run-state/journal-lines.j
 import { readJournal } from '../../../../src/worker/run-state/read-journal.js';
 import type { Run } from '../../../../src/worker/run-state/run.js';
 import { heldLease } from '../../../support/lease.js';
-import { failed, said, squeueLine, type Call } from '../../slurm/fake-run.js';
+import { failed, printed, squeueLine, type Call } from '../../slurm/fake-run.js';
 import { openProcessRunBench } from '../process-run-bench.js';
 
 let dir: string;
@@ -39,20 +39,22 @@ async function readLines(lines: readonly string[]): Promise<Map<string, Run>> {
 }
 
 /** Slurm with at most one job, which completes as soon as it is looked at. */
-function slurmFor(run: Run): (call: Call) => ReturnType<typeof said> {
+function slurmFor(run: Run): (call: Call) => ReturnType<typeof printed> {
   const { submission } = run;
   // the worker died after it had asked for the job: Slurm has it, whether the worker read the answer or not
   let job = submission === null ? null : (run.jobId ?? '4711');
   return (call) => {
     if (call.file === 'sbatch') {
       job = '4712';
-      return said('4712\n');
+      return printed('4712\n');
     }
     if (call.file !== 'squeue') return failed(`${call.file} is not needed here`);
-    if (job === null) return said('');
+    if (job === null) return printed('');
     const fields = { JobArrayID: job, State: 'COMPLETED', Name: jobName(run.id) };
     const mark = submission?.mark ?? null;
-    return said(squeueLine(call, mark === null ? fields : { ...fields, Comment: jobComment(run.id, mark) }));
+    return printed(
+      squeueLine(call, mark === null ? fields : { ...fields, Comment: jobComment(run.id, mark) }),
+    );
   };
 }
 

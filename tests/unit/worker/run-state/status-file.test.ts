@@ -18,11 +18,11 @@ import { heldLease } from '../../../support/lease.js';
 
 const status: WorkerStatus = {
   at: 7,
-  broker: { state: 'disconnected', trouble: 'gone' },
+  broker: { state: 'disconnected', problem: 'gone' },
   jobsAt: null,
-  jobsTrouble: 'squeue is silent',
+  jobsProblem: 'squeue is silent',
   inFlight: 3,
-  trouble: null,
+  problem: null,
   version: programVersion(),
   standbys: [{ host: 'login2', pid: 9, since: '2026-11-30' }],
 };
@@ -64,8 +64,8 @@ describe('the status file', () => {
 
   test('that cannot be written is logged once and stops nothing', async () => {
     const log = silentLog();
-    const said: unknown[] = [];
-    log.warn = (facts: unknown) => void said.push(facts);
+    const messages: unknown[] = [];
+    log.warn = (facts: unknown) => void messages.push(facts);
     let tries = 0;
     const count = () => {
       tries += 1;
@@ -74,7 +74,7 @@ describe('the status file', () => {
     const stop = keepStatusFile(join(dir, 'nowhere'), count, log, heldLease, 5);
     await expect.poll(() => tries).toBeGreaterThan(3);
     await stop();
-    expect(said).toMatchObject([{ why: expect.stringContaining('ENOENT') }]);
+    expect(messages).toMatchObject([{ why: expect.stringContaining('ENOENT') }]);
   });
 
   test('holds what others need of a snapshot, and nothing else', () => {
@@ -84,25 +84,31 @@ describe('the status file', () => {
       link: { kind: 'inside' },
       health: {
         startedAt: 1,
-        broker: { state: 'disconnected', since: 2, trouble: 'gone' },
+        broker: { state: 'disconnected', since: 2, problem: 'gone' },
         intake: 'open',
         drainedAt: null,
         inFlight: 3,
         inFlightLimit: 10,
         finished: { succeeded: 0, failed: 0, canceled: 0 },
-        trouble: null,
+        problem: null,
       },
       runs: [],
-      jobs: { rows: [], at: null, trouble: 'squeue is silent' },
+      jobs: { rows: [], at: null, problem: 'squeue is silent' },
     } satisfies WorkerSnapshot;
     expect(statusOf(snapshot, 7, status.standbys)).toEqual(status);
   });
+
+  // as 0.1.0 wrote it
+  const oldStatus = JSON.stringify(status)
+    .replaceAll('"problem"', '"trouble"')
+    .replace('"jobsProblem"', '"jobsTrouble"');
 
   test.each([
     ['', null],
     ['{"at":', null],
     ['[]', null],
-    [JSON.stringify({ ...status, broker: { state: 'x', trouble: null } }), null],
+    [JSON.stringify({ ...status, broker: { state: 'x', problem: null } }), null],
     [JSON.stringify(status), status],
+    [oldStatus, status],
   ])('is read as a whole or not at all: %s', (text, expected) => expect(parseStatus(text)).toEqual(expected));
 });

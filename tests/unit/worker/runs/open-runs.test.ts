@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createOwnerMark, jobComment, jobName } from '../../../../src/slurm/job-identity.js';
 import { askForOrphans } from '../../../../src/worker/runs/open-runs.js';
 import { renderSource } from '../../../../src/worker/runs/render.js';
-import { fakeRun, said, squeueLine, unreachable, type Call } from '../../slurm/fake-run.js';
+import { fakeRun, printed, squeueLine, unreachable, type Call } from '../../slurm/fake-run.js';
 
 const stateDirectory = '/home/dsa/.local/state/dsa-slurm/default';
 const view = {
@@ -25,7 +25,7 @@ const line = (call: Call, id: string, mark: string): string =>
 describe('while no worker runs, jobs that belong to no run', () => {
   test('are found by one squeue', async () => {
     const { run, calls } = fakeRun((call) =>
-      said(
+      printed(
         line(call, '4711', createOwnerMark(stateDirectory)) + line(call, '4712', createOwnerMark('/other')),
       ),
     );

@@ -13,11 +13,14 @@ import { heldLease } from '../../../support/lease.js';
 import { someTask } from '../../../support/tasks.js';
 
 /** Each time the runs are read, there is one more of these events. */
-async function find(follow: boolean, events: readonly RunEvent[]): Promise<{ path: string; said: string[] }> {
+async function find(
+  follow: boolean,
+  events: readonly RunEvent[],
+): Promise<{ path: string; messages: string[] }> {
   const directory = await mkdtemp(join(tmpdir(), 'dsa-slurm-run-log-'));
   const { journal } = await openJournal(directory, silentLog(), heldLease);
   const left = [...events];
-  const said: string[] = [];
+  const messages: string[] = [];
   try {
     const view = async (): Promise<RunsView> => {
       const event = left.shift();
@@ -27,11 +30,11 @@ async function find(follow: boolean, events: readonly RunEvent[]): Promise<{ pat
     const clock = { ...systemClock, sleep: async () => undefined };
     const path = await findRunLog({ view }, 'run-1', {
       follow,
-      onWait: (text) => void said.push(text),
+      onWait: (text) => void messages.push(text),
       clock,
       signal: new AbortController().signal,
     });
-    return { path, said };
+    return { path, messages };
   } finally {
     await journal.close();
     await rm(directory, { recursive: true });
@@ -46,7 +49,7 @@ describe('the log of a run', () => {
   test('that has none yet is waited for with --follow, and that is said once', async () => {
     expect(await find(true, later)).toEqual({
       path: '/logs/run-1.log',
-      said: ['run run-1 is accepted; waiting for its log'],
+      messages: ['run run-1 is accepted; waiting for its log'],
     });
   });
 

@@ -7,11 +7,11 @@ const now = 10_000_000;
 const owner = { pid: 42, host: 'login1', since: '2026-11-30T00:00:00Z' };
 const good: WorkerStatus = {
   at: now - 5_000,
-  broker: { state: 'consuming', trouble: null },
+  broker: { state: 'consuming', problem: null },
   jobsAt: now - 4_000,
-  jobsTrouble: null,
+  jobsProblem: null,
   inFlight: 3,
-  trouble: null,
+  problem: null,
   version: '0.2.0',
   standbys: [],
 };
@@ -24,26 +24,26 @@ describe('the status is', () => {
     ['CRITICAL', { at: now - 61_000 }, /reported nothing for 61 s/],
     [
       'CRITICAL',
-      { broker: { state: 'disconnected', trouble: 'refused' } },
+      { broker: { state: 'disconnected', problem: 'refused' } },
       /^RabbitMQ disconnected: refused; 3 runs/,
     ],
     [
       'CRITICAL',
-      { broker: { state: 'connecting', trouble: 'refused' } },
+      { broker: { state: 'connecting', problem: 'refused' } },
       /^RabbitMQ cannot be reached: refused/,
     ],
-    ['WARNING', { broker: { state: 'connecting', trouble: null } }, /^RabbitMQ connecting; /],
-    ['WARNING', { broker: { state: 'paused', trouble: null } }, /^RabbitMQ paused; /],
-    ['WARNING', { jobsTrouble: 'timeout' }, /^Slurm does not answer: timeout/],
+    ['WARNING', { broker: { state: 'connecting', problem: null } }, /^RabbitMQ connecting; /],
+    ['WARNING', { broker: { state: 'paused', problem: null } }, /^RabbitMQ paused; /],
+    ['WARNING', { jobsProblem: 'timeout' }, /^Slurm does not answer: timeout/],
     ['WARNING', { jobsAt: now - 70_000 }, /^Slurm does not answer; /],
-    ['CRITICAL', { jobsAt: now - 601_000, jobsTrouble: 'timeout' }, /not answered for 601 s: timeout/],
-    ['WARNING', { trouble: 'the journal is full' }, /^the journal is full; /],
+    ['CRITICAL', { jobsAt: now - 601_000, jobsProblem: 'timeout' }, /not answered for 601 s: timeout/],
+    ['WARNING', { problem: 'the journal is full' }, /^the journal is full; /],
   ] satisfies [string, Partial<WorkerStatus>, RegExp][])('%s for %j', (level, over, text) => {
     expect(judge(over)).toMatchObject({ level, text: expect.stringMatching(text) as string });
   });
 
   it('OK without answers of a Slurm that is not used', () => {
-    expect(judge({ jobsAt: null, jobsTrouble: 'no squeue' }, false).level).toBe('OK');
+    expect(judge({ jobsAt: null, jobsProblem: 'no squeue' }, false).level).toBe('OK');
   });
 
   it('CRITICAL without a worker, WARNING while one starts', () => {

@@ -56,7 +56,7 @@ async function address(directory = state): Promise<Address> {
 /** A client of nobody's making. */
 async function rawClient(): Promise<{
   socket: Socket;
-  said: () => unknown[];
+  messages: () => unknown[];
   send: (line: unknown) => void;
 }> {
   const socket = createConnection((await address()).path);
@@ -66,7 +66,7 @@ async function rawClient(): Promise<{
   stops.push(() => void socket.destroy());
   return {
     socket,
-    said: () =>
+    messages: () =>
       text
         .split('\n')
         .slice(0, -1)
@@ -103,48 +103,48 @@ describe('a worker at the other end of a socket', () => {
   test('performs actions and returns their messages', async () => {
     await listen();
     const attached = await connect();
-    worker.answerWith({ ok: false, said: 'scancel: error: no' });
+    worker.answerWith({ ok: false, message: 'scancel: error: no' });
     expect(await attached.act({ kind: 'cancel', runs: ['r'], jobs: ['7'] })).toEqual({
       ok: false,
-      said: 'scancel: error: no',
+      message: 'scancel: error: no',
     });
     worker.answerWith(new Error('a defect'));
     expect(await attached.act({ kind: 'hold', runs: [], jobs: ['7'] })).toEqual({
       ok: false,
-      said: 'a defect',
+      message: 'a defect',
     });
-    worker.answerWith({ ok: true, said: '' });
+    worker.answerWith({ ok: true, message: '' });
     expect(await attached.pause()).toMatchObject({ ok: true });
     expect(await attached.resume()).toMatchObject({ ok: true });
     expect(await attached.drain()).toMatchObject({ ok: true });
     expect(worker.commands).toEqual(['cancel r 7', 'hold 7', 'pause', 'resume', 'drain']);
     await vi.waitFor(() => expect(attached.snapshot().health.intake).toBe('draining'));
-    expect(await attached.runDetail('r')).toEqual({ ok: false, said: 'No such run: r.' });
-    expect(await attached.jobDetail('7')).toMatchObject({ jobId: '7', trouble: 'unknown' });
-    worker.details.scripts.set('7', { jobId: '7', lines: ['#!/bin/sh'], omitted: 0, at: 1, trouble: null });
+    expect(await attached.runDetail('r')).toEqual({ ok: false, message: 'No such run: r.' });
+    expect(await attached.jobDetail('7')).toMatchObject({ jobId: '7', problem: 'unknown' });
+    worker.details.scripts.set('7', { jobId: '7', lines: ['#!/bin/sh'], omitted: 0, at: 1, problem: null });
     expect(await attached.jobScript('7')).toMatchObject({ lines: ['#!/bin/sh'], at: 1 });
-    worker.answerWith({ ok: false, said: 'Invalid user id' });
+    worker.answerWith({ ok: false, message: 'Invalid user id' });
     expect(await attached.changeNodes({ kind: 'drain', reason: 'disk' }, ['n1', 'n2'])).toEqual({
       ok: false,
-      said: 'Invalid user id',
+      message: 'Invalid user id',
     });
     expect(worker.commands.at(-1)).toBe('drain disk n1 n2');
-    expect(await attached.imageDetail('a.sif')).toEqual({ ok: false, said: 'There is no such file.' });
+    expect(await attached.imageDetail('a.sif')).toEqual({ ok: false, message: 'There is no such file.' });
   });
 
   test('an action that names twenty thousand runs comes through', async () => {
     await listen();
     const attached = await connect();
     const runs = Array.from({ length: 20_000 }, (_, index) => `00000000-0000-4000-8000-${index}`);
-    worker.answerWith({ ok: true, said: 'done' });
-    expect(await attached.act({ kind: 'cancel', runs, jobs: [] })).toEqual({ ok: true, said: 'done' });
+    worker.answerWith({ ok: true, message: 'done' });
+    expect(await attached.act({ kind: 'cancel', runs, jobs: [] })).toEqual({ ok: true, message: 'done' });
     expect(worker.commands[0]).toBe(['cancel', ...runs].join(' '));
   });
 
   test('is asked for a view once, as long as somebody looks', async () => {
     await listen();
     const attached = await connect();
-    const view: JobsView = { rows: [fakeJob({ id: '1' }), fakeJob({ id: '2' })], at: 1, trouble: null };
+    const view: JobsView = { rows: [fakeJob({ id: '1' }), fakeJob({ id: '2' })], at: 1, problem: null };
     worker.showWatched('allJobs', view);
     const seen: JobsView[] = [];
     const stop = attached.watch('allJobs', (latest) => seen.push(latest));
@@ -201,7 +201,7 @@ describe('a worker that goes and comes', () => {
   test('leaves its last snapshot with the reason, and is found again with everything that was followed', async () => {
     const stop = await listen();
     const attached = await connect();
-    worker.showWatched('allJobs', { rows: [], at: 1, trouble: null });
+    worker.showWatched('allJobs', { rows: [], at: 1, problem: null });
     const views: JobsView[] = [];
     attached.watch('allJobs', (view) => views.push(view));
     const tails: LogTail[] = [];
@@ -210,22 +210,22 @@ describe('a worker that goes and comes', () => {
 
     await stop();
     await vi.waitFor(() =>
-      expect(attached.snapshot().link).toMatchObject({ trouble: expect.stringContaining('has stopped') }),
+      expect(attached.snapshot().link).toMatchObject({ problem: expect.stringContaining('has stopped') }),
     );
-    expect(views.at(-1)).toEqual({ rows: [], at: 1, trouble: expect.stringContaining('has stopped') });
+    expect(views.at(-1)).toEqual({ rows: [], at: 1, problem: expect.stringContaining('has stopped') });
     expect(await attached.act({ kind: 'cancel', runs: ['r'], jobs: [] })).toEqual({
       ok: false,
-      said: expect.stringContaining('is not connected'),
+      message: expect.stringContaining('is not connected'),
     });
     expect(await attached.runDetail('r')).toMatchObject({ ok: false });
 
     const next = createFakeWorker();
     next.show({ profile: 'next' });
-    next.showWatched('allJobs', { rows: [], at: 5, trouble: null });
+    next.showWatched('allJobs', { rows: [], at: 5, problem: null });
     next.write('r', { lines: ['again'], lost: 0 });
     await listen(next);
     await vi.waitFor(() => expect(attached.snapshot().profile).toBe('next'), 10_000);
-    expect(attached.snapshot().link).toMatchObject({ trouble: null });
+    expect(attached.snapshot().link).toMatchObject({ problem: null });
     await vi.waitFor(() => expect(views.at(-1)?.at).toBe(5));
     await vi.waitFor(() => expect(tails.at(-1)?.lines).toEqual(['again']));
     expect(worker.commands).toEqual([]);
@@ -238,7 +238,7 @@ describe('a worker that goes and comes', () => {
     const asked = attached.act({ kind: 'cancel', runs: ['r'], jobs: [] });
     await vi.waitFor(() => expect(worker.act).toHaveBeenCalled());
     await stops[0]?.();
-    expect(await asked).toEqual({ ok: false, said: expect.stringContaining('may have done it') });
+    expect(await asked).toEqual({ ok: false, message: expect.stringContaining('may have done it') });
   });
 });
 
@@ -246,7 +246,7 @@ describe('read-only', () => {
   test('the worker refuses whatever acts, and goes on showing', async () => {
     await listen();
     const attached = await connect(true);
-    const refused = { ok: false, said: expect.stringContaining('read-only') };
+    const refused = { ok: false, message: expect.stringContaining('read-only') };
     expect(await attached.act({ kind: 'cancel', runs: ['r'], jobs: [] })).toEqual(refused);
     expect(await attached.pause()).toEqual(refused);
     expect(await attached.resume()).toEqual(refused);
@@ -258,16 +258,16 @@ describe('read-only', () => {
 
   test('a connection cannot be talked out of it', async () => {
     await listen();
-    const { said, send } = await rawClient();
+    const { messages, send } = await rawClient();
     send(await helloOf({ readOnly: true }));
     send(await helloOf({ readOnly: false }));
     send({ ask: 'intake', id: 1, wish: 'pause', readOnly: false });
     send({ ask: 'intake', id: 2, wish: 'pause' });
     await vi.waitFor(() =>
-      expect(said()).toContainEqual({
+      expect(messages()).toContainEqual({
         say: 'answer',
         id: 2,
-        value: { ok: false, said: expect.stringContaining('read-only') },
+        value: { ok: false, message: expect.stringContaining('read-only') },
       }),
     );
     expect(worker.commands).toEqual([]);
@@ -302,11 +302,11 @@ describe('who may attach', () => {
     ['anything else', { hello: 'GET / HTTP/1.1' }, /not a hello/],
   ])('not with %s', async (_what, over, why) => {
     await listen();
-    const { socket, said, send } = await rawClient();
+    const { socket, messages, send } = await rawClient();
     send(await helloOf(over));
     send({ ask: 'intake', id: 1, wish: 'pause' });
     await vi.waitFor(() => expect(socket.closed).toBe(true), 10_000);
-    expect(said()).toEqual([{ say: 'refused', id: null, said: expect.stringMatching(why) }]);
+    expect(messages()).toEqual([{ say: 'refused', id: null, reason: expect.stringMatching(why) }]);
     expect(worker.commands).toEqual([]);
     expect(worker.listeners()).toBe(0);
   });
@@ -357,7 +357,7 @@ describe('who may attach', () => {
     const found = await findWorker({ stateDirectory: state });
     expect(found).toEqual({
       kind: 'refused',
-      said: expect.stringContaining('consoles are attached already'),
+      message: expect.stringContaining('consoles are attached already'),
     });
   });
 });
@@ -385,11 +385,15 @@ describe('a hostile client does no harm', () => {
   test.each(lines)('%s', async (_what, line, id) => {
     await listen();
     const honest = await connect();
-    const { said, send } = await rawClient();
+    const { messages, send } = await rawClient();
     send(await helloOf());
     send(line);
     await vi.waitFor(() =>
-      expect(said()).toContainEqual({ say: 'refused', id, said: 'That is not a request of dsa-slurm.' }),
+      expect(messages()).toContainEqual({
+        say: 'refused',
+        id,
+        reason: 'That is not a request of dsa-slurm.',
+      }),
     );
     expect(worker.commands).toEqual([]);
     // it may go on, and so may everybody else
@@ -400,14 +404,14 @@ describe('a hostile client does no harm', () => {
 
   test('a line without an end is cut off', async () => {
     await listen();
-    const { socket, said, send } = await rawClient();
+    const { socket, messages, send } = await rawClient();
     send(await helloOf());
     socket.write('x'.repeat(limits.requestBytes + 70_000));
     await vi.waitFor(() => expect(socket.closed).toBe(true), 10_000);
-    expect(said().at(-1)).toEqual({
+    expect(messages().at(-1)).toEqual({
       say: 'refused',
       id: null,
-      said: expect.stringContaining('a line of more'),
+      reason: expect.stringContaining('a line of more'),
     });
   });
 
@@ -433,12 +437,12 @@ describe('a hostile client does no harm', () => {
 
   test('who follows more than is allowed, or the same twice, is refused that', async () => {
     await listen();
-    const { said, send } = await rawClient();
+    const { messages, send } = await rawClient();
     send(await helloOf());
     for (let id = 0; id <= limits.followed; id++) send({ ask: 'followLog', id, run: `r${id}` });
     send({ ask: 'followLog', id: 1, run: 'again' });
     await vi.waitFor(() =>
-      expect(said()).toEqual(
+      expect(messages()).toEqual(
         expect.arrayContaining([
           expect.objectContaining({ say: 'refused', id: limits.followed }),
           expect.objectContaining({ say: 'refused', id: 1 }),
@@ -450,7 +454,7 @@ describe('a hostile client does no harm', () => {
 
   test('a client that does not read holds one snapshot, whatever happens meanwhile', async () => {
     await listen();
-    const { socket, said, send } = await rawClient();
+    const { socket, messages, send } = await rawClient();
     socket.pause();
     send(await helloOf());
     await vi.waitFor(() => expect(worker.listeners()).toBe(1));
@@ -458,9 +462,9 @@ describe('a hostile client does no harm', () => {
     const honest = await connect();
     expect(honest.snapshot().runs[0]?.title).toContain('199');
     socket.resume();
-    await vi.waitFor(() => expect(JSON.stringify(said())).toContain('199 199'), 20_000);
+    await vi.waitFor(() => expect(JSON.stringify(messages())).toContain('199 199'), 20_000);
     // the first ones filled the pipe; of the two hundred next to none was sent
-    expect(said().length).toBeLessThan(20);
+    expect(messages().length).toBeLessThan(20);
   });
 });
 
@@ -529,7 +533,7 @@ describe('where the socket is', () => {
     await writeAddress(state, { path, cookie: 'c', pid: 77, host: 'h' });
     expect(await findWorker({ stateDirectory: state, patienceMs: 50 })).toEqual({
       kind: 'refused',
-      said: expect.stringMatching(/process 77.*It does not answer\.$/),
+      message: expect.stringMatching(/process 77.*It does not answer\.$/),
     });
   });
 });

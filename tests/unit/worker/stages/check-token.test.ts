@@ -26,10 +26,10 @@ async function check(
   const [hook] = analysis.hooks;
   if (hook === undefined) throw new Error('the fixture has outputs');
   const apiUrlMap = { [hook.access.apiUrl]: `${server.origin}/api/v1` };
-  const said: string[] = [];
+  const message: string[] = [];
   const { signal } = new AbortController();
   const run = beginRun({ type: 'accepted', at: 0, task, refusal: null });
-  const girderJob = { ...silentGirderJob(), log: (text: string) => void said.push(text) };
+  const girderJob = { ...silentGirderJob(), log: (text: string) => void message.push(text) };
   const services = { log: setup.log, clock: setup.clock, girderSetup: () => ({ ...setup, apiUrlMap }) };
   const done = checkToken(
     run,
@@ -41,7 +41,7 @@ async function check(
     () => null,
     (error: unknown) => (error as Error).message,
   );
-  return { failure, said: said.join(''), heard: server.heard };
+  return { failure, message: message.join(''), heard: server.heard };
 }
 
 const token = (response: ServerResponse, facts: unknown): void => sendJson(response, facts);
@@ -67,15 +67,15 @@ describe('the token for the outputs', () => {
   });
 
   test('that is valid for days is not mentioned', async () => {
-    expect(await check(lives(100 * hour))).toMatchObject({ failure: null, said: '' });
+    expect(await check(lives(100 * hour))).toMatchObject({ failure: null, message: '' });
     expect(await check(lives(100 * hour, ['core.user_auth']))).toMatchObject({ failure: null });
   });
 
   test('that expires within a day is mentioned in the log', async () => {
-    const { failure, said } = await check(lives(5 * hour));
+    const { failure, message } = await check(lives(5 * hour));
     expect(failure).toBeNull();
-    expect(said).toMatch(/Outputs can be uploaded to Girder until \d{4}-\d\d-\d\d \d\d:\d\d UTC/);
-    expect(said).not.toContain('SECRET');
+    expect(message).toMatch(/Outputs can be uploaded to Girder until \d{4}-\d\d-\d\d \d\d:\d\d UTC/);
+    expect(message).not.toContain('SECRET');
   });
 
   test.each<[string, (response: ServerResponse) => unknown]>([
@@ -87,7 +87,7 @@ describe('the token for the outputs', () => {
     ['says something else', (response) => sendJson(response, [1])],
     ['says no date', (response) => token(response, { expires: null })],
   ])('the run continues when Girder %s', async (_, answer) => {
-    expect(await check(answer)).toMatchObject({ failure: null, said: '' });
+    expect(await check(answer)).toMatchObject({ failure: null, message: '' });
   });
 
   test('is not checked if there is nothing to upload', async () => {

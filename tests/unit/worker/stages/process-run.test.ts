@@ -12,7 +12,7 @@ import type { ExitRecord } from '../../../../src/slurm/exit-record.js';
 import { jobComment, jobName } from '../../../../src/slurm/job-identity.js';
 import type { JobRecord } from '../../../../src/slurm/job-records.js';
 import type { NewRunEvent } from '../../../../src/worker/run-state/run-store.js';
-import { failed, sacctLine, said, squeueLine, type Call } from '../../slurm/fake-run.js';
+import { failed, sacctLine, printed, squeueLine, type Call } from '../../slurm/fake-run.js';
 import {
   openProcessRunBench,
   type ProcessRunBench,
@@ -55,10 +55,10 @@ function slurmWithJob(): (call: Call) => CommandResult {
   let state = 'RUNNING';
   return (call) => {
     if (call.file === 'squeue') {
-      return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+      return printed(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
     }
     if (call.file === 'scancel') state = 'CANCELLED';
-    return call.file === 'scancel' ? said('') : failed(`no ${call.file} is expected here`);
+    return call.file === 'scancel' ? printed('') : failed(`no ${call.file} is expected here`);
   };
 }
 
@@ -82,7 +82,7 @@ describe('a run whose sbatch was never answered', () => {
   });
 
   test('is canceled if no job exists', async () => {
-    const { finished, calls } = await setUp((call) => (call.file === 'squeue' ? said('') : noAccounting), {
+    const { finished, calls } = await setUp((call) => (call.file === 'squeue' ? printed('') : noAccounting), {
       events: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
     });
     expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
@@ -93,10 +93,10 @@ describe('a run whose sbatch was never answered', () => {
     let questions = 0;
     const { finished, calls } = await setUp(
       (call) => {
-        if (call.file === 'scancel') return said('');
+        if (call.file === 'scancel') return printed('');
         questions += 1;
         const state = questions < 3 ? 'RUNNING' : 'COMPLETED';
-        return said(
+        return printed(
           markedJob(call, '41', 'RUNNING', '1795462100', '00000001') +
             markedJob(call, '42', state, '1795462200', '00000001') +
             markedJob(call, '77', 'RUNNING', '1795462300', '00000002'),
@@ -121,7 +121,7 @@ describe('a run whose sbatch was never answered', () => {
   test('is not submitted again if only its exit record shows that the job existed', async () => {
     const { finished, calls, dir } = await setUp(
       (call) => {
-        if (call.file === 'squeue') return said('');
+        if (call.file === 'squeue') return printed('');
         return call.file === 'scontrol' ? unknownJob : noAccounting;
       },
       { events: unanswered },
@@ -137,7 +137,7 @@ describe('a run whose damaged journal lost where its files are', () => {
     const { finished } = await setUp(
       (call) =>
         call.file === 'squeue'
-          ? said(squeueLine(call, { JobArrayID: '42', State: 'COMPLETED', Name: jobName('run-1') }))
+          ? printed(squeueLine(call, { JobArrayID: '42', State: 'COMPLETED', Name: jobName('run-1') }))
           : failed(`no ${call.file} is expected here`),
       { events: (dir) => withoutStaged(submitted(dir)) },
     );
@@ -152,7 +152,7 @@ describe('a run whose damaged journal lost where its files are', () => {
   });
 
   test('is canceled if it has no job', async () => {
-    const { finished, calls } = await setUp((call) => (call.file === 'squeue' ? said('') : noAccounting), {
+    const { finished, calls } = await setUp((call) => (call.file === 'squeue' ? printed('') : noAccounting), {
       events: (dir) => [...withoutStaged(unanswered(dir)), { type: 'cancel-requested', by: 'girder' }],
     });
     expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
@@ -174,7 +174,7 @@ describe('a run whose Girder job is final already', () => {
 
   test('is neither staged nor submitted', async () => {
     const { finished, calls, dir } = await setUp(
-      (call) => (call.file === 'squeue' ? said('') : noAccounting),
+      (call) => (call.file === 'squeue' ? printed('') : noAccounting),
       { girderJob },
     );
     expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
@@ -191,13 +191,13 @@ function slurmWithEndingJob(tail = ''): (call: Call) => CommandResult {
     if (call.file !== 'squeue') return noAccounting;
     asked += 1;
     const state = asked < 3 ? 'RUNNING' : 'COMPLETED';
-    if (tail !== '' && asked >= 3) return said(tail);
-    return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+    if (tail !== '' && asked >= 3) return printed(tail);
+    return printed(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
   };
 }
 
 test('an expired task is canceled with a reason for its owner', async () => {
-  const { finished, calls } = await setUp(() => said(''), {
+  const { finished, calls } = await setUp(() => printed(''), {
     task: { expires: '2026-01-01T00:00:00.000Z' },
     girderJob: { begin: async () => Promise.reject(new Error('never RUNNING')) },
   });
@@ -212,9 +212,9 @@ test('an expired task is canceled with a reason for its owner', async () => {
 describe('a run that has its job', () => {
   test.each(['missing', 'access', 'not-girder'] as const)(
     'is followed to its end when Girder refuses it at a restart (%s)',
-    async (trouble) => {
+    async (problem) => {
       const begin = async (): Promise<never> => {
-        throw new GirderError('refused', { kind: trouble });
+        throw new GirderError('refused', { kind: problem });
       };
       const { finished } = await setUp(slurmWithEndingJob(), { events: submitted, girderJob: { begin } });
       expect(await finished()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'squeue' } });
@@ -239,12 +239,12 @@ describe('a run that has its job', () => {
       let asked = 0;
       const { finished, dir } = await setUp(
         (call) => {
-          if (call.file === 'squeue') return said('');
+          if (call.file === 'squeue') return printed('');
           if (call.file === 'scontrol') return unknownJob;
           asked += 1;
-          if (asked < 10) return said('');
+          if (asked < 10) return printed('');
           const name = jobName('run-1');
-          return said(sacctLine(call, { JobID: '42', JobName: name, State: state, ExitCode: '0:0' }));
+          return printed(sacctLine(call, { JobID: '42', JobName: name, State: state, ExitCode: '0:0' }));
         },
         { events: submitted },
       );
@@ -255,7 +255,7 @@ describe('a run that has its job', () => {
 
   test('ends by its exit record if accounting never reports the end', async () => {
     const { finished, dir, calls } = await setUp(
-      (call) => (call.file === 'scontrol' ? unknownJob : said('')),
+      (call) => (call.file === 'scontrol' ? unknownJob : printed('')),
       { events: submitted },
     );
     await writeFile(join(dir, 'exit'), 'exit=3\njob=42\nnode=n1\nstart=1\nend=2\n');
@@ -274,7 +274,7 @@ describe('a run that has its job', () => {
         if (call.file === 'scontrol') return unknownJob;
         const isByName = call.args.some((arg) => arg.startsWith('--name='));
         if (isByName) state = 'COMPLETED';
-        return said(squeueLine(call, { JobArrayID: '57', State: state, Name: jobName('run-1') }));
+        return printed(squeueLine(call, { JobArrayID: '57', State: state, Name: jobName('run-1') }));
       },
       { events: submitted },
     );
@@ -288,12 +288,12 @@ describe('a run that has its job', () => {
       (call) => {
         // 42 is somebody else's
         if (call.file === 'scontrol') return unknownJob;
-        if (call.file === 'sacct') return said('');
+        if (call.file === 'sacct') return printed('');
         if (!call.args.some((arg) => arg.startsWith('--name='))) {
-          return said(squeueLine(call, { JobArrayID: '57', State: state, Name: jobName('run-1') }));
+          return printed(squeueLine(call, { JobArrayID: '57', State: state, Name: jobName('run-1') }));
         }
         state = 'COMPLETED';
-        return said(squeueLine(call, { JobArrayID: '57', State: 'RUNNING', Name: jobName('run-1') }));
+        return printed(squeueLine(call, { JobArrayID: '57', State: 'RUNNING', Name: jobName('run-1') }));
       },
       { events: submitted },
     );
@@ -311,10 +311,10 @@ describe('a run that has its job', () => {
         if (call.file === 'scancel') {
           state = 'CANCELLED';
           await vi.waitFor(() => expect(seen).toBeGreaterThan(3));
-          return said('');
+          return printed('');
         }
         if (state === 'CANCELLED') seen += 1;
-        return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+        return printed(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
       },
       { events: submitted },
     );
@@ -334,10 +334,10 @@ describe('a run that has its job', () => {
             ? failed(
                 'scancel: error: Kill job error on job id 42: Job/step already completing or completed\n',
               )
-            : said('');
+            : printed('');
         }
         const state = canceled < 2 ? 'RUNNING' : 'CANCELLED';
-        return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+        return printed(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
       },
       { events: (dir) => [...submitted(dir), { type: 'cancel-requested', by: 'operator' }] },
     );
@@ -391,7 +391,7 @@ describe('the records of a job', () => {
         (call) => {
           if (call.file !== 'squeue') return failed(`no ${call.file} is expected here`);
           setImmediate(() => exit({ exitCode }));
-          return said(squeueLine(call, { JobArrayID: '42', State: 'RUNNING', Name: jobName('run-1') }));
+          return printed(squeueLine(call, { JobArrayID: '42', State: 'RUNNING', Name: jobName('run-1') }));
         },
         { events: submitted, records },
       );
@@ -417,7 +417,7 @@ describe('the records of a job', () => {
         asked += 1;
         setImmediate(() => exit(over));
         const State = asked < 4 ? 'RUNNING' : 'OUT_OF_MEMORY';
-        return said(squeueLine(call, { JobArrayID: '42', State, Name: jobName('run-1') }));
+        return printed(squeueLine(call, { JobArrayID: '42', State, Name: jobName('run-1') }));
       },
       { events: submitted, records },
     );
@@ -433,7 +433,7 @@ describe('the records of a job', () => {
     const { finished } = await setUp(
       (call) => {
         if (call.file !== 'squeue') return unknownJob;
-        return said(squeueLine(call, { JobArrayID: '42', State, Name: jobName('run-1') }));
+        return printed(squeueLine(call, { JobArrayID: '42', State, Name: jobName('run-1') }));
       },
       {
         events: submitted,
@@ -467,7 +467,7 @@ describe('the records of a job', () => {
           begin();
           await hasBegun;
         }
-        return said(squeueLine(call, { JobArrayID: '42', State, Name: jobName('run-1') }));
+        return printed(squeueLine(call, { JobArrayID: '42', State, Name: jobName('run-1') }));
       },
       {
         events: submitted,
@@ -494,7 +494,7 @@ test('a job that is missing from an answer older than itself is not looked for',
       // begins before the job is known, and is answered afterwards
       if (asked === 1) await isFollowed;
       const row = squeueLine(call, { JobArrayID: '42', State: 'COMPLETED', Name: jobName('run-1') });
-      return said(asked === 1 ? '' : row);
+      return printed(asked === 1 ? '' : row);
     },
     {
       events: submitted,
@@ -585,7 +585,7 @@ describe('follow-up tasks of a run', () => {
     // canceled in Girder at the last moment
     ['succeeded', 5, []],
   ])('that %s, and is %i in Girder: %o', async (outcome, status, tasks) => {
-    const { finished, published, results } = await setUp(() => said(''), {
+    const { finished, published, results } = await setUp(() => printed(''), {
       task: { headers: {}, body },
       events: () => [{ type: 'decided', outcome, reason: null }],
       girderJob: { finish: async () => status },
@@ -602,7 +602,7 @@ describe('follow-up tasks of a run', () => {
     'a caller of the last task of a failed chain gets a result, unless results are ignored (%s)',
     async (ignoreResult, count) => {
       const chain = [{ task: 'last', options: { task_id: 'z', reply_to: 'caller' } }];
-      const { finished, results } = await setUp(() => said(''), {
+      const { finished, results } = await setUp(() => printed(''), {
         task: { headers: {}, body: JSON.stringify([['a/b:c'], {}, { chain }]), ignoreResult },
         events: () => [{ type: 'decided', outcome: 'failed', reason: 'no tissue' }],
       });

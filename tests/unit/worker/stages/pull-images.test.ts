@@ -36,7 +36,7 @@ async function ingest(script: Script) {
     flags: { 'dirs.images': directory },
   });
   const lane = new PQueue({ concurrency: 1 });
-  const troubles: { trouble: string | null; laneIsFree: boolean }[] = [];
+  const troubles: { problem: string | null; laneIsFree: boolean }[] = [];
   const start = setup.clock.monotonic();
   const services = {
     settings,
@@ -47,7 +47,7 @@ async function ingest(script: Script) {
     transferPatience: () => ({
       tokenExpiresAt: setup.clock.now() + 7 * 24 * 60 * 60_000,
       nonGirderMs: 24 * 60 * 60_000,
-      onProblem: (trouble: string | null) => troubles.push({ trouble, laneIsFree: lane.pending === 0 }),
+      onProblem: (problem: string | null) => troubles.push({ problem, laneIsFree: lane.pending === 0 }),
     }),
     lanes: { ingesting: lane },
   } as unknown as WorkerServices;
@@ -68,8 +68,8 @@ test('an hour without Girder is waited out, and other runs can use the queue mea
   });
   expect(verdict).toEqual({ outcome: 'succeeded', reason: null });
   expect(waitedMs).toBeGreaterThan(30 * 60_000);
-  expect(troubles[0]?.trouble).toMatch(/could not be reached/);
-  expect(troubles.at(-1)?.trouble).toBeNull();
+  expect(troubles[0]?.problem).toMatch(/could not be reached/);
+  expect(troubles.at(-1)?.problem).toBeNull();
   expect(troubles.every(({ laneIsFree }) => laneIsFree)).toBe(true);
 });
 

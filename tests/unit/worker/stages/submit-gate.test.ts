@@ -87,8 +87,8 @@ function setUp() {
     onChange,
     submit,
     accept: () => (answer = submitted),
-    refuse: (cause: RefusalCause, said = `refused: ${cause}`) =>
-      (answer = () => ({ kind: 'refused', cause, said })),
+    refuse: (cause: RefusalCause, message = `refused: ${cause}`) =>
+      (answer = () => ({ kind: 'refused', cause, message })),
   };
 }
 

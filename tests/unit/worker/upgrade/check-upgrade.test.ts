@@ -13,7 +13,7 @@ import { renderUpgrade } from '../../../../src/worker/upgrade/render-upgrade.js'
 import { heldLease } from '../../../support/lease.js';
 import { someTask } from '../../../support/tasks.js';
 import { runCli, temporaryHome } from '../../cli/support.js';
-import { failed, fakeRun, said, timedOut } from '../../slurm/fake-run.js';
+import { failed, fakeRun, printed, timedOut } from '../../slurm/fake-run.js';
 
 let dir: string;
 beforeEach(async () => {
@@ -37,11 +37,11 @@ async function runsAs(version: string | null): Promise<void> {
   const status = {
     at: Date.now(),
     version,
-    broker: { state: 'consuming', trouble: null },
+    broker: { state: 'consuming', problem: null },
     jobsAt: null,
-    jobsTrouble: null,
+    jobsProblem: null,
     inFlight: 0,
-    trouble: null,
+    problem: null,
   };
   await writeFile(join(dir, 'worker.status.json'), JSON.stringify(status));
 }
@@ -145,18 +145,18 @@ describe('the journal', () => {
 
 describe('the npm registry', () => {
   test.each([
-    ['has a newer version', said('"0.10.0"\n'), { version: '0.10.0', newer: true, trouble: null }],
-    ['has this version', said('"0.1.0"\n'), { version: '0.1.0', newer: false, trouble: null }],
+    ['has a newer version', printed('"0.10.0"\n'), { version: '0.10.0', newer: true, problem: null }],
+    ['has this version', printed('"0.1.0"\n'), { version: '0.1.0', newer: false, problem: null }],
     [
       'has no such package',
       failed('npm error code E404\n'),
-      { version: null, newer: false, trouble: 'it has no package dsa-slurm' },
+      { version: null, newer: false, problem: 'it has no package dsa-slurm' },
     ],
-    ['is offline', timedOut, { version: null, newer: false, trouble: expect.any(String) as string }],
+    ['is offline', timedOut, { version: null, newer: false, problem: expect.any(String) as string }],
     [
       'answers with nonsense',
-      said('<html>'),
-      { version: null, newer: false, trouble: expect.any(String) as string },
+      printed('<html>'),
+      { version: null, newer: false, problem: expect.any(String) as string },
     ],
   ])('%s', async (_, answer, published) => {
     const { run, calls } = fakeRun(() => answer);

@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 
 const show = (parts: Partial<AccountingView>): void => {
-  const view = { isKept: true, jobs: [], omitted: 0, at: 0, trouble: null, ...parts };
+  const view = { isKept: true, jobs: [], omitted: 0, at: 0, problem: null, ...parts };
   console.dispatch({ type: 'liveViewChanged', name: 'accounting', view, now: 4_000 });
 };
 
@@ -43,9 +43,9 @@ test('lists jobs with their state, exit code and run time, and counts those that
 test('says that a site keeps no accounting, and why there is no answer', () => {
   show({ isKept: false });
   expect(console.text()).toContain('This site keeps no accounting');
-  show({ at: null, trouble: 'sacct timed out' });
+  show({ at: null, problem: 'sacct timed out' });
   expect(console.text()).toMatch(/error +sacct timed out/u);
   expect(console.text()).not.toContain('keeps no accounting');
-  show({ jobs: [job], trouble: 'sacct timed out' });
+  show({ jobs: [job], problem: 'sacct timed out' });
   expect(console.text()).toMatch(/sacct timed out[^]*42_3/u);
 });

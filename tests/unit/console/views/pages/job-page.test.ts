@@ -34,7 +34,7 @@ beforeEach(() => {
   worker.details.jobs.set('4711', {
     jobId: '4711',
     at: 0,
-    trouble: null,
+    problem: null,
     facts: [
       ['JobId', '4711'],
       ['WorkDir', '/shared/logs'],
@@ -125,7 +125,7 @@ describe('the page about a run', () => {
   test('keeps the last job facts when Slurm does not respond', async () => {
     controller.press(['enter']);
     await settle(5_000);
-    worker.details.jobs.set('4711', { jobId: '4711', facts: [], at: null, trouble: 'no controller' });
+    worker.details.jobs.set('4711', { jobId: '4711', facts: [], at: null, problem: 'no controller' });
     controller.press(['r']);
     await settle(5_000);
     expect(page()).toMatch(/error +no controller/u);
@@ -133,7 +133,7 @@ describe('the page about a run', () => {
   });
 
   test('shows the job facts of a job without a run', async () => {
-    worker.details.jobs.set('7', { jobId: '7', at: 0, trouble: null, facts: [['UserId', 'bob(1001)']] });
+    worker.details.jobs.set('7', { jobId: '7', at: 0, problem: null, facts: [['UserId', 'bob(1001)']] });
     controller.press(['j', 'enter']);
     await settle();
     expect(asked).toEqual(['job 7']);

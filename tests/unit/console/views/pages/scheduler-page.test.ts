@@ -24,7 +24,7 @@ const show = (parts: Partial<SchedulerView>): void => {
       facts: [['evil\u001B[2J', 'count:12 ave_time:345'] as const, ['', 'No pending RPCs'] as const],
     },
   ];
-  const view = { sections, at: 0, trouble: null, ...parts };
+  const view = { sections, at: 0, problem: null, ...parts };
   console.dispatch({ type: 'liveViewChanged', name: 'scheduler', view, now: 4_000 });
 };
 
@@ -46,9 +46,9 @@ test(':sdiag opens it from anywhere, and shows why there is no answer', () => {
   console.press(':');
   console.type('sdiag');
   console.press('enter');
-  show({ sections: [], at: null, trouble: 'sdiag exited with 1: Access/permission denied' });
+  show({ sections: [], at: null, problem: 'sdiag exited with 1: Access/permission denied' });
   expect(console.text()).toMatch(/error +sdiag exited with 1: Access\/permission denied/u);
-  show({ trouble: 'sdiag timed out' });
+  show({ problem: 'sdiag timed out' });
   expect(console.text()).toMatch(/sdiag timed out[^]*Server thread count/u);
 });
 

@@ -24,7 +24,7 @@ beforeEach(() => {
     lines: ['#!/bin/sh', '\techo a', 'rm -rf /\recho harmless\u001B[8m', `x${'y'.repeat(100)}z`],
     omitted: 12,
     at: 0,
-    trouble: null,
+    problem: null,
   });
   asked = [];
   const handle = { ...worker, jobScript: async (id: string) => (asked.push(id), worker.jobScript(id)) };

@@ -35,7 +35,7 @@ describe('the page about the worker', () => {
     ['its memory', {}, /memory +150 MB, heap 60 MB/u],
     ['the broker and what waits there', {}, /queue +celery: 3 waiting, 1 consumer\n/u],
     ['how old that is', { at: now - 7_000 }, /queried +7s ago/u],
-    ['a broker that does not answer', { trouble: 'no channel' }, /query error +no channel/u],
+    ['a broker that does not answer', { problem: 'no channel' }, /query error +no channel/u],
     ['what is in flight', {}, /in flight +12 of at most 1,000/u],
     [
       'rates',
@@ -57,12 +57,12 @@ describe('the page about the worker', () => {
 
   test('lists commands newest first with exit codes and errors', () => {
     const recent = [
-      { at: now - 9_000, file: 'squeue', args: ['--me'], trouble: '', exitCode: 0, ms: 35 },
+      { at: now - 9_000, file: 'squeue', args: ['--me'], problem: '', exitCode: 0, ms: 35 },
       {
         at: now - 2_000,
         file: 'sbatch',
         args: ['--comment', 'a b'],
-        trouble: 'exited with 1: sbatch: error: Invalid account',
+        problem: 'exited with 1: sbatch: error: Invalid account',
         exitCode: 1,
         ms: 1_500,
       },
@@ -70,7 +70,7 @@ describe('the page about the worker', () => {
         at: now - 1_000,
         file: 'scontrol',
         args: [],
-        trouble: 'did not answer in time',
+        problem: 'did not answer in time',
         exitCode: null,
         ms: 60_000,
       },

@@ -50,7 +50,7 @@ function someBatch(parts: Partial<Batch> = {}): Batch {
 const shown = (...rows: readonly Batch[]): Action => ({
   type: 'liveViewChanged',
   name: 'batches',
-  view: { rows, at: now, trouble: null },
+  view: { rows, at: now, problem: null },
   now,
 });
 

@@ -50,7 +50,7 @@ describe('nodes', () => {
   test('distinguishes not loaded, empty and no answer', () => {
     console.press('3');
     expect(console.text()).toContain('Loading nodes from Slurm.');
-    console.dispatch(cluster({ nodes: [], at: null, trouble: 'sinfo exited with 1' }));
+    console.dispatch(cluster({ nodes: [], at: null, problem: 'sinfo exited with 1' }));
     expect(console.text()).toContain('No nodes are known, because Slurm has not answered yet.');
     expect(console.text()).toMatch(/▲ nodes not loaded[^]*sinfo exited with 1/u);
     console.dispatch(cluster({ nodes: [] }));
@@ -65,7 +65,7 @@ describe('nodes', () => {
     console.press('3');
     console.dispatch(cluster());
     expect(console.text()).not.toContain('~');
-    console.dispatch(cluster({ trouble: 'sinfo did not answer within 30 s' }), { type: 'tick', now: 42_000 });
+    console.dispatch(cluster({ problem: 'sinfo did not answer within 30 s' }), { type: 'tick', now: 42_000 });
     expect(console.text()).toMatch(
       /▲ nodes 42s ago[^]*▲ nodes: update failed: sinfo did not answer within 30 s/u,
     );

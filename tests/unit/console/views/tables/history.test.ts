@@ -29,10 +29,10 @@ function finished(
   };
 }
 
-const history = (rows: readonly HistoryRow[], trouble: string | null = null): Action => ({
+const history = (rows: readonly HistoryRow[], problem: string | null = null): Action => ({
   type: 'liveViewChanged',
   name: 'history',
-  view: { rows, at: now, trouble },
+  view: { rows, at: now, problem },
   now,
 });
 
@@ -123,7 +123,7 @@ describe('the history', () => {
       path: '/x',
       pid: 1,
       at: now,
-      trouble: 'The worker does not answer.',
+      problem: 'The worker does not answer.',
       ended: false,
     } as const;
     view.dispatch({

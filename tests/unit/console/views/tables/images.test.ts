@@ -24,11 +24,11 @@ const rows = [image('example_small_v1.sif', { inUse: 1 }), image('other_v2.sif')
 const images = (parts: Partial<ImagesView> = {}): Action => ({
   type: 'liveViewChanged',
   name: 'images',
-  view: { directory: '/shared/images', rows, at: 0, trouble: null, ...parts },
+  view: { directory: '/shared/images', rows, at: 0, problem: null, ...parts },
   now: 0,
 });
 
-const said: ImageDetail = {
+const message: ImageDetail = {
   ok: true,
   facts: {
     labels: { entry_path: '/opt/app', maintainer: 'evil \u001B[2J' },
@@ -69,7 +69,7 @@ describe('images', () => {
     console.dispatch(images(), {
       type: 'imageDetailReceived',
       image: image('example_small_v1.sif'),
-      detail: said,
+      detail: message,
     });
     const text = console.text();
     expect(text).toContain('● images 0s ago');
@@ -85,14 +85,14 @@ describe('images', () => {
     console.dispatch(images({ unlisted: 1_234 }));
     expect(console.text()).toContain('● images 0s ago, 1,234 more not listed');
     expect(console.text()).not.toContain('~');
-    console.dispatch(images({ unlisted: 1_234, trouble: 'EIO' }));
+    console.dispatch(images({ unlisted: 1_234, problem: 'EIO' }));
     expect(console.text()).toMatch(/▲ images 0s ago, 1,234 more not listed[^]*▲ images: update failed: EIO/u);
     expect(console.text()).toMatch(/^~other_v2/mu);
   });
 
   test('shows why an image cannot be read, and reads a replaced one again', () => {
     console.press('6');
-    const detail: ImageDetail = { ok: false, said: 'not a SIF' };
+    const detail: ImageDetail = { ok: false, message: 'not a SIF' };
     console.dispatch(images(), { type: 'imageDetailReceived', image: image('other_v2.sif'), detail });
     expect(console.text()).toMatch(/other_v2\.sif .* ✘ not a SIF/u);
     console.press('e');
@@ -106,7 +106,7 @@ describe('images', () => {
     console.dispatch(images(), {
       type: 'imageDetailReceived',
       image: image('example_small_v1.sif'),
-      detail: said,
+      detail: message,
     });
     console.press('enter');
     const text = console.text();
@@ -124,7 +124,7 @@ describe('images', () => {
   test('distinguishes not read yet, not readable and empty', () => {
     console.press('6');
     expect(console.text()).toContain('Reading the image directory.');
-    console.dispatch(images({ rows: [], at: null, trouble: 'EACCES' }));
+    console.dispatch(images({ rows: [], at: null, problem: 'EACCES' }));
     expect(console.text()).toContain('The image directory cannot be read: EACCES');
     console.dispatch(images({ rows: [] }));
     expect(console.text()).toContain('/shared/images contains no image files (*.sif).');
@@ -147,7 +147,7 @@ test('metadata of visible images is read once, one at a time', async () => {
     await new Promise<void>((resolve) => {
       answers.push(resolve);
     });
-    return said;
+    return message;
   };
   const store = createStore(
     initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 100, rows: 24 } }),
