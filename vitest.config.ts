@@ -1,23 +1,31 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take a minute or more, mostly waiting for Slurm. */
-const longest = [
+/** Files that wait for Slurm for minutes: they begin first, beside the unit tests, which need the processor. */
+const waiting = [
   'integration/slurm/accounting.test.ts',
-  'integration/worker/open/standby.test.ts',
   'integration/worker/restart.test.ts',
-  'integration/worker/time-limit.test.ts',
-  'integration/worker/states.test.ts',
   'integration/worker/girder-ill.test.ts',
-  'integration/worker/outages.test.ts',
-  'e2e/console.test.ts',
-  'e2e/worker.test.ts',
-  'e2e/chaos.test.ts',
-  'integration/doctor/accounting.test.ts',
 ];
 
-/** The longest files begin first, so that none of them is left to run alone at the end. */
-class LongestFirst extends BaseSequencer {
+/** Other files of a minute or more: they come before shorter ones, so that none of them is left to run alone at the end. */
+const long = [
+  'e2e/install.test.ts',
+  'integration/worker/open/standby.test.ts',
+  'integration/worker/time-limit.test.ts',
+  'e2e/console.test.ts',
+  'e2e/sandbox.test.ts',
+  'e2e/worker.test.ts',
+  'integration/doctor/accounting.test.ts',
+  'integration/worker/outages.test.ts',
+  'integration/worker/states.test.ts',
+  'e2e/chaos.test.ts',
+];
+
+const projects = ['unit', 'e2e', 'integration'];
+
+/** What waits, the unit tests, what is long, and the rest; a project stays together, because its files share their modules. */
+class WaitingFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
     return sorted.toSorted((a, b) => rank(a) - rank(b));
@@ -25,19 +33,23 @@ class LongestFirst extends BaseSequencer {
 }
 
 function rank({ project, moduleId }: TestSpecification): number {
-  const index = longest.findIndex((name) => moduleId.endsWith(`/tests/${name}`));
-  return project.config.sequence.groupOrder * 100 + (index === -1 ? longest.length : index);
+  const isIn = (names: string[]): number => names.findIndex((name) => moduleId.endsWith(`/tests/${name}`));
+  if (isIn(waiting) !== -1) return isIn(waiting) - 200;
+  if (project.name === 'unit') return -100;
+  if (isIn(long) !== -1) return isIn(long) - long.length;
+  return projects.indexOf(project.name);
 }
 
-/** What integration and end-to-end tests share: one pool of processes, each with a RabbitMQ and a Slurm of its own. */
+/** One module graph for each process: a fresh one for each file took three times as long. */
+const isolate = false;
+
+/**
+ * What integration and end-to-end tests share: one pool of processes, each with a RabbitMQ and a Slurm of its own. The unit
+ * tests use the same pool, since they need a processor while these wait.
+ */
 const withServices = {
-  // after the unit tests: what is timed against a real Slurm must not compete with them
-  sequence: { groupOrder: 1 },
   globalSetup: ['tests/support/temporary-root.ts', 'tests/support/global-setup.ts'],
-  // most of the time they wait
-  maxWorkers: 3,
-  // one module graph for each process, as below
-  isolate: false,
+  isolate,
   // A loaded machine may be too slow for a real service; the summary names what passed only then.
   retry: 1,
 };
@@ -45,16 +57,16 @@ const withServices = {
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/summary-reporter.mjs'],
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: WaitingFirst },
+    // more than processors, because most of the time tests of services wait
+    maxWorkers: 4,
     projects: [
       {
         test: {
           name: 'unit',
-          sequence: { groupOrder: 0 },
           include: ['tests/unit/**/*.test.{ts,tsx}'],
           globalSetup: ['tests/support/temporary-root.ts'],
-          // More than 200 files share one module graph for each worker: a fresh one for each file took three times as long.
-          isolate: false,
+          isolate,
           // for property tests on a machine that others use too
           testTimeout: 60_000,
         },
