@@ -59,6 +59,8 @@ const families: readonly (readonly [RegExp, string])[] = [
   [/^ReqNodeNotAvail/i, 'a computer that it needs is not available'],
   // what 20.11, 22.05 and 24.11 print for AccountNotAllowed and QOSNotAllowed
   [/^Job's account not /i, 'its account may not use this partition; ask for help'],
+  // 24.11 and 26.05 accept such a job, which 22.05 refuses
+  [/not in group permitted to use this partition/i, 'its partition is for another group; ask for help'],
   [/^Job's QOS not /i, 'its QOS is not allowed in this partition; ask for help'],
   [/^Nodes required for job are DOWN/i, 'the computers that it needs are down or reserved'],
   [/^Resv/i, 'its reservation does not have free what it needs'],

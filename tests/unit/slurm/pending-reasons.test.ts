@@ -59,6 +59,10 @@ describe('the reason of a pending job', () => {
       'the computers that it needs are down or reserved',
     ],
     [
+      'uid 65534 not in group permitted to use this partition (staff). groups allowed: root staff nobody',
+      'its partition is for another group; ask for help',
+    ],
+    [
       "Job's QOS not permitted to use this partition (strict allows fast not normal)",
       'its QOS is not allowed in this partition; ask for help',
     ],
