@@ -9,12 +9,13 @@ import { renderError } from './render-error.js';
 export async function runProgram(argv: readonly string[], context: CliContext): Promise<number> {
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
   const ownFlags = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
+  const program = createProgram(context);
   try {
-    await createProgram(context).parseAsync(words, { from: 'user' });
+    await program.parseAsync(words, { from: 'user' });
     return context.exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok; // help or version was printed
-    const error = thrown instanceof CommanderError ? usageError(thrown) : thrown;
+    const error = thrown instanceof CommanderError ? usageError(thrown, program, ownFlags) : thrown;
     const rendered = renderError(error, {
       json: ownFlags.includes('--json'),
       debug: ownFlags.includes('--debug'),
@@ -59,13 +60,29 @@ function firstSentence(text: string): string {
   return /^.*?\.(?=\s|$)/s.exec(text)?.[0] ?? text;
 }
 
-function usageError(error: CommanderError): DsaSlurmError {
+function usageError(error: CommanderError, program: Command, words: readonly string[]): DsaSlurmError {
   // thrown by commander after it printed the help of a command that needs a subcommand
   const message =
     error.code === 'commander.help'
       ? 'Name a command.'
       : error.message.replace(/^error: /, '').replaceAll('\n', ' ');
-  return new DsaSlurmError('usage', message, { next: 'See: dsa-slurm <command> --help', cause: error });
+  return new DsaSlurmError('usage', message, {
+    next: `See: ${commandOf(program, words)} --help`,
+    cause: error,
+  });
+}
+
+/** The command that a command line names, as far as its words are commands. */
+function commandOf(program: Command, words: readonly string[]): string {
+  let command = program;
+  const path = [program.name()];
+  for (const word of words) {
+    const next = command.commands.find((candidate) => candidate.name() === word);
+    if (next === undefined) continue;
+    command = next;
+    path.push(word);
+  }
+  return path.join(' ');
 }
 
 function sentence(summary: string): string {

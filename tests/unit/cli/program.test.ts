@@ -49,6 +49,16 @@ describe('invalid arguments exit with 2 and one explanation', () => {
     expect(stderr).not.toMatch(/^ {4}at /m);
   });
 
+  it.each([
+    [['wrker'], 'dsa-slurm'],
+    [['worker', '--foo'], 'dsa-slurm worker'],
+    [['runs', 'show'], 'dsa-slurm runs show'],
+    [['--profile', 'x', 'runs', 'shw'], 'dsa-slurm runs'],
+  ])('%j names the command whose help to read', async (argv, command) => {
+    const { stderr } = await runCli(argv, { env: { HOME: '/nonexistent' } });
+    expect(stderr.trimEnd().split('\n').at(-1)).toBe(`  See: ${command} --help`);
+  });
+
   it('--set rejects secrets without repeating them', async () => {
     const { code, stderr } = await runCli(['worker', '--set', 'broker.url=amqp://u:hush@h/']);
     expect(code).toBe(2);
