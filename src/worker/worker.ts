@@ -1,11 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 
-import PQueue from 'p-queue';
-
-import { createImageIngest } from '../apptainer/ingest.js';
 import { systemClock, type Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
-import { createKeyedLimiter } from '../base/keyed-limiter.js';
 import { abandonSharedFiles, guardSharedFiles, sharedFilesProblem } from '../base/files/network-fs.js';
 import { createReleasers, type Releasers } from '../base/releasers.js';
 import type { Broker } from '../celery/broker.js';
@@ -17,9 +13,9 @@ import { keepWithinBudget } from './actions/poll-interval.js';
 import { createControlTarget } from './actions/remote-control-target.js';
 import { createRunRetries } from './actions/retry.js';
 import { createWorkerBroker } from './worker-broker.js';
+import { openWorkerCluster } from './worker-cluster.js';
+import { createWorkerServices } from './create-worker-services.js';
 import type { Executor } from './executor/executor.js';
-import { createClusterRunner, openCluster, type ClusterOptions } from './executor/open-cluster.js';
-import { createPullLauncher, registryEnvironment } from './job-request/pull-launcher.js';
 import { openSubmitScript, type SubmitScript } from './job-request/submit-script.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
 import { serveMetrics } from './metrics/serve-metrics.js';
@@ -29,20 +25,18 @@ import { watchStandbys } from './open/standby.js';
 import { createGirderServices } from './reporting/girder-services.js';
 import { watchLocalQueue } from './reporting/local-queue.js';
 import { publishTaskEvents } from './reporting/task-events.js';
-import { isQuestion } from './run-state/audit-log.js';
-import { prepareDirectories, privateDirectories } from './run-state/directories.js';
+import { prepareDirectories } from './run-state/directories.js';
 import { openState, type OpenedState } from './run-state/open-state.js';
 import { keepPruned } from './run-state/retry-messages.js';
 import { openRevokedTasks, type RevokedTasks } from './run-state/revoked-tasks.js';
 import type { Standby } from './run-state/state-lock.js';
-import { createRunScheduler } from './scheduler.js';
-import { createPreparation } from './stages/preparation.js';
+import type { RunStore } from './run-state/run-store.js';
+import { createRunScheduler, type RunScheduler } from './scheduler.js';
 import { processRun } from './stages/process-run.js';
 import { createSubmitGate } from './stages/submit-gate.js';
 import { createTaskAcceptor } from './task-acceptor.js';
 import type { WorkerHandle } from './views/handle.js';
 import { createCommandLog } from './views/worker-detail.js';
-import type { WorkerServices } from './worker-services.js';
 
 /** The embedded worker. */
 export interface Worker {
@@ -74,14 +68,10 @@ export interface WorkerOptions {
 
 /** How long a stopping worker waits for a file system that does not answer. */
 const hungFilesMs = 8_000;
-/** Runs of one Girder that are on their way to sbatch at a time. */
-const preparing = 16;
 /** How long a starting worker waits for RabbitMQ before it resumes its runs, in milliseconds. */
 const headStartMs = 1_000;
 /** Runs that a starting worker resumes before it turns to what else has happened. */
 const resumedAtOnce = 16;
-/** Concurrent sbatch calls. */
-const submitting = 4;
 
 /**
  * Composition root of the worker: opens its state, then puts the parts together.
@@ -135,39 +125,24 @@ interface OpenedParts extends OpenedState {
   stop: AbortController;
 }
 
+/** Puts the parts together: what runs commands, what processes runs, what brings tasks, and what screens and other programs see. */
 function compose(
-  { profile, env, log, executor: given }: WorkerOptions,
+  options: WorkerOptions,
   opened: OpenedParts,
   lockProblem: () => string | null,
 ): Omit<Worker, 'failed'> {
-  const { settings, lease, journal, runStore, revoked, messages, audit, releasers, clock, stop } = opened;
+  const { profile, env, log } = options;
+  const { settings, lease, journal, runStore, revoked, messages, releasers, clock, stop } = opened;
   const stopping = stop.signal;
   const shutdown = new AbortController();
   let broker: Broker | null = null;
   let metrics: Metrics | null = null;
 
   const commands = createCommandLog(clock);
-  const clusterOptions: ClusterOptions = {
-    settings,
-    env,
-    cancelSignal: opened.submitScript.cancelSignal,
-    onStart: audit.begin,
-    onCommand(record) {
-      const { file, result } = record;
-      log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command');
-      commands.note(record);
-      metrics?.noteCommand(record);
-      audit.note(record);
-    },
-    guard: (run) => async (file, args, options) => {
-      if (!isQuestion(file, args)) await lease.hold();
-      return run(file, args, options);
-    },
-    ...(given === undefined ? {} : { executor: given }),
-    clock,
-    log,
-  };
-  const cluster = openCluster(clusterOptions);
+  const cluster = openWorkerCluster(options, opened, (record) => {
+    commands.note(record);
+    metrics?.noteCommand(record);
+  });
   const { executor, apptainer, site } = cluster;
 
   const scheduler = createRunScheduler({
@@ -203,45 +178,16 @@ function compose(
       handle.changed();
     },
   });
-  const services: WorkerServices = {
-    ...girder.stages,
-    settings,
-    runStore,
-    clock,
-    log,
-    executor,
-    apptainer,
-    imageIngest: createImageIngest({
-      // separate, because a pull may take an hour and must not delay scancel
-      run: createClusterRunner(clusterOptions, 1),
-      command: settings.apptainer.command,
-      launcher: createPullLauncher(settings, cluster.run),
-      pullMs: settings.apptainer.pullMinutes * 60_000,
-      registryEnv: registryEnvironment(env),
-    }),
-    submitScript: opened.submitScript,
-    privateDirectories: privateDirectories(settings, env),
-    preparation: createPreparation(preparing, clock),
+  const services = createWorkerServices({
+    ...opened,
+    ...cluster,
+    env,
+    girder: girder.stages,
     submitGate,
     requestCancel,
-    messages,
-    publishResult: async (task, result) => {
-      await lease.hold();
-      await broker?.publishResult(task, result);
-    },
-    publish: async (message, signal) => {
-      await lease.hold();
-      if (broker === null) throw new Error('runs are processed only once the worker has started');
-      return broker.publish(message, signal);
-    },
-    lanes: {
-      staging: createKeyedLimiter(settings.worker.staging),
-      submitting: new PQueue({ concurrency: submitting }),
-      collecting: createKeyedLimiter(settings.worker.staging),
-      ingesting: new PQueue({ concurrency: 1 }),
-    },
-    stopping,
-  };
+    broker: () => broker,
+    log,
+  });
 
   const intake = createTaskAcceptor({
     runStore,
@@ -271,19 +217,12 @@ function compose(
   });
   const control = createControlTarget({
     runStore,
+    revoked,
+    cancelSoon: scheduler.cancelSoon,
     clock,
     limit: settings.worker.inFlight,
-    revoked: revoked.ids,
     shutdown: settings.worker.remoteShutdown ? () => shutdown.abort('remote control') : null,
-    revoke(ids, terminate) {
-      revoked
-        .add(ids)
-        .catch((error: unknown) => log.error({ err: error }, 'could not save the list of revoked tasks'));
-      for (const id of ids) {
-        const hasBegun = (runStore.get(id)?.stage ?? 'accepted') !== 'accepted';
-        scheduler.cancelSoon(id, terminate && hasBegun ? 'termination' : 'celery');
-      }
-    },
+    log,
   });
 
   const orphans = watchOrphans(executor, runStore, settings.dirs.state, log);
@@ -352,17 +291,9 @@ function compose(
     log.info({ listen }, 'serving metrics');
   }
 
-  async function resumeRuns(): Promise<void> {
-    const unfinished = [...runStore.all()].filter(({ stage }) => stage !== 'finished');
-    for (const [index, run] of unfinished.entries()) {
-      // a connection to RabbitMQ that is still being opened would be given up after thousands at once
-      if (index % resumedAtOnce === 0) await setImmediate();
-      if (stopping.aborted) return;
-      // revoked before it was accepted, and the worker died between journaling the one and the other
-      if (revoked.has(run.id)) await requestCancel(run.id, 'celery');
-      scheduler.start(run.id);
-    }
-    void retries.resume();
+  async function resume(): Promise<void> {
+    await resumeRuns(runStore, { revoked, scheduler, stopping });
+    if (!stopping.aborted) void retries.resume();
   }
 
   return {
@@ -404,11 +335,27 @@ function compose(
       const connected = connection.start();
       // thousands of runs would delay the handshake, and new tasks need not wait until all are resumed
       await Promise.race([connected, clock.sleep(headStartMs, stopping)]);
-      await Promise.all([connected, resumeRuns()]);
+      await Promise.all([connected, resume()]);
     },
     async stop() {
       stop.abort();
       return releasers.release();
     },
   };
+}
+
+/** Processes the runs that the journal has not finished. */
+async function resumeRuns(
+  runStore: RunStore,
+  { revoked, scheduler, stopping }: { revoked: RevokedTasks; scheduler: RunScheduler; stopping: AbortSignal },
+): Promise<void> {
+  const unfinished = [...runStore.all()].filter(({ stage }) => stage !== 'finished');
+  for (const [index, run] of unfinished.entries()) {
+    // a connection to RabbitMQ that is still being opened would be given up after thousands at once
+    if (index % resumedAtOnce === 0) await setImmediate();
+    if (stopping.aborted) return;
+    // revoked before it was accepted, and the worker died between journaling the one and the other
+    if (revoked.has(run.id)) await scheduler.requestCancel(run.id, 'celery');
+    scheduler.start(run.id);
+  }
 }

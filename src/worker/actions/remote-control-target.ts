@@ -1,8 +1,11 @@
 import type { Clock } from '../../base/clock.js';
+import type { Log } from '../../base/log.js';
 import type { ControlTarget, ControlTask } from '../../celery/broker.js';
 import { runnableTasks } from '../../girder/protocol/task-names.js';
 import type { RunStore } from '../run-state/run-store.js';
+import type { RevokedTasks } from '../run-state/revoked-tasks.js';
 import type { Run } from '../run-state/run.js';
+import type { RunScheduler } from '../scheduler.js';
 
 /** The runs of this worker as Celery's remote control, and with it Girder's worker page, sees them. */
 export function createControlTarget({
@@ -10,15 +13,17 @@ export function createControlTarget({
   clock,
   limit,
   revoked,
-  revoke,
+  cancelSoon,
   shutdown,
+  log,
 }: {
   runStore: RunStore;
   clock: Pick<Clock, 'now'>;
   limit: number;
-  revoked: () => string[];
-  revoke: ControlTarget['revoke'];
+  revoked: Pick<RevokedTasks, 'add' | 'ids'>;
+  cancelSoon: RunScheduler['cancelSoon'];
   shutdown: ControlTarget['shutdown'];
+  log: Log;
 }): ControlTarget {
   const runsWhere = (matches: (run: Run) => boolean): ControlTask[] =>
     [...runStore.all()].filter(matches).map((run) => ({
@@ -33,14 +38,22 @@ export function createControlTarget({
   const isDue = ({ task }: Run) => task.eta === null || Date.parse(task.eta) <= clock.now();
   const totals = countStarted(runStore);
   return {
-    revoke,
+    revoke(ids, terminate) {
+      revoked
+        .add(ids)
+        .catch((error: unknown) => log.error({ err: error }, 'could not save the list of revoked tasks'));
+      for (const id of ids) {
+        const hasBegun = (runStore.get(id)?.stage ?? 'accepted') !== 'accepted';
+        cancelSoon(id, terminate && hasBegun ? 'termination' : 'celery');
+      }
+    },
     shutdown,
     active: () => runsWhere(isActive),
     activeCount: () => countActive(runStore.all()),
     reserved: () => runsWhere((run) => run.stage === 'accepted' && isDue(run)),
     scheduled: () => runsWhere((run) => run.stage === 'accepted' && !isDue(run)),
     ready: () => runsWhere((run) => run.stage === 'finished'),
-    revoked,
+    revoked: revoked.ids,
     totals: () => Object.fromEntries(totals),
     concurrency: () => limit,
     registered: () => [...runnableTasks].sort(),

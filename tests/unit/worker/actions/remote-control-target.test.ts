@@ -25,13 +25,16 @@ function createTrial(runs = new Map<string, Run>(), time = { now }) {
     log: silentLog(),
     stopping: new AbortController().signal,
   });
+  const revoked: string[] = [];
+  const canceled: string[] = [];
   const target = createControlTarget({
     runStore,
     clock,
     limit: 5,
-    revoked: () => [],
-    revoke: () => undefined,
+    revoked: { add: async (ids) => void revoked.push(...ids), ids: () => revoked },
+    cancelSoon: (id, by) => canceled.push(`${id} by ${by}`),
     shutdown: null,
+    log: silentLog(),
   });
   const seen = () => ({
     active: target.active().map(({ id }) => id),
@@ -40,7 +43,7 @@ function createTrial(runs = new Map<string, Run>(), time = { now }) {
     scheduled: target.scheduled().map(({ id }) => id),
     ready: target.ready().map(({ id }) => id),
   });
-  return { runStore, target, seen, runs };
+  return { runStore, target, seen, runs, revoked, canceled };
 }
 
 async function record(runStore: RunStore, id: string, ...news: NewRunEvent[]): Promise<void> {
@@ -137,4 +140,15 @@ test('a run counts from its beginning, once, and not if it was canceled before',
 
   // what an earlier life has ended is not counted again, what it left open is
   expect(createTrial(new Map(runs)).target.totals()).toEqual({ some: 1 });
+});
+
+test('a revoked task is remembered, and canceled: by Celery, or by termination once it has begun', async () => {
+  const { runStore, target, revoked, canceled } = createTrial();
+  for (const id of ['a', 'b']) await runStore.accept({ task: someTask({ id }), refusal: null });
+  await record(runStore, 'b', { type: 'staging' });
+  target.revoke(['a', 'b', 'unknown'], true);
+  target.revoke(['b'], false);
+  expect(revoked).toEqual(['a', 'b', 'unknown', 'b']);
+  expect(target.revoked()).toEqual(revoked);
+  expect(canceled).toEqual(['a by celery', 'b by termination', 'unknown by celery', 'b by celery']);
 });
