@@ -61,6 +61,8 @@ export async function startAccountingSite(): Promise<AccountingSite> {
     conf: [
       'KillWait=1',
       'AccountingStorageTRES=gres/gpu',
+      // the default since 23.11; only with it does Slurm count what GrpTRESMins limits
+      'PriorityType=priority/multifactor',
       'PartitionName=shut Nodes=n1',
       'PartitionName=fastonly Nodes=n1 AllowQos=short',
       'PartitionName=others Nodes=n1 AllowAccounts=research',

@@ -25,6 +25,8 @@ export interface Limits {
   tres: ReadonlyMap<TresLimit, Tres>;
   /** Job counts by name of the limit: `MaxJobs`, `GrpSubmitJobs`. */
   jobs: ReadonlyMap<string, number>;
+  /** What all jobs together have used, as `GrpTRESMins` counts it: amounts times minutes. Absent where that is not set, or unknown. */
+  used?: Tres;
 }
 
 /** A user's accounting limits on this cluster. */
@@ -93,6 +95,14 @@ function isTresLimit(limit: string): limit is TresLimit {
   return limit.includes('TRES');
 }
 
+function accountName(account: string): string {
+  return `account ${account}`;
+}
+
+function userName(user: string, account: string): string {
+  return `${user} in account ${account}`;
+}
+
 function names(columns: Columns): string {
   return columns.map(([column]) => column).join(',');
 }
@@ -124,9 +134,9 @@ export async function readAccountingLimits(
   for (const [account = '', who = '', parent = '', ...cells] of all ?? []) {
     if (who === '') {
       parents.set(account, parent);
-      ofAccount.set(account, readLimits(`account ${account}`, associationColumns, cells));
+      ofAccount.set(account, readLimits(accountName(account), associationColumns, cells));
     } else if (who === user)
-      ofUser.set(account, readLimits(`${user} in account ${account}`, associationColumns, cells));
+      ofUser.set(account, readLimits(userName(user, account), associationColumns, cells));
   }
   const levelsOf = (account: string): Limits[] => {
     const levels = [ofUser.get(account)];
@@ -137,12 +147,51 @@ export async function readAccountingLimits(
     }
     return levels.filter((each) => each !== undefined);
   };
-  return {
+  const limits: AccountingLimits = {
     isEnforced: enforced === null || enforced.some((word) => ['limits', 'safe', 'all'].includes(word)),
     isSafe: enforced?.some((word) => ['safe', 'all'].includes(word)) ?? false,
     defaultAccount: own.map(([, name]) => name).find((name) => name !== undefined && name !== '') ?? null,
     defaultQos: new Map(own.map(([account = '', , name = '']) => [account, name === '' ? 'normal' : name])),
     qos: new Map(qos.map(([name = '', ...cells]) => [name, readLimits(`QOS ${name}`, qosColumns, cells)])),
     associations: new Map(own.map(([account = '']) => [account, levelsOf(account)])),
+  };
+  const levels = [...limits.qos.values(), ...[...limits.associations.values()].flat()];
+  if (!levels.some(({ tres }) => (tres.get('GrpTRESMins')?.size ?? 0) > 0)) return limits;
+  const usage = await run('scontrol', ['--oneliner', 'show', 'assoc_mgr', 'flags=assoc,qos'], options);
+  return usage.kind === 'exited' && usage.exitCode === 0
+    ? withUsage(limits, parseUsage(usage.stdout, user))
+    : limits;
+}
+
+/**
+ * Parses `scontrol --oneliner show assoc_mgr`, which prints each limit with what is used of it: `GrpTRESMins=cpu=100(42),mem=N(7)`
+ * (20.11 to 26.05).
+ * @returns used amounts times minutes, by the display name of {@link Limits.of}
+ */
+export function parseUsage(text: string, user: string): Map<string, Tres> {
+  const usage = new Map<string, Tres>();
+  for (const line of text.split('\n')) {
+    const used = /\bGrpTRESMins=(\S+)/.exec(line)?.[1];
+    if (used === undefined) continue;
+    const tres = parseTres(used.replaceAll(/=[^,(]*\((\d+)\)/g, '=$1'));
+    const qos = /^QOS=([^\s(]+)/.exec(line)?.[1];
+    if (qos !== undefined) usage.set(`QOS ${qos}`, tres);
+    const [, account, who] = /\bAccount=(\S*) UserName=([^\s(]*)/.exec(line) ?? [];
+    if (account === undefined) continue;
+    if (who === '') usage.set(accountName(account), tres);
+    else if (who === user) usage.set(userName(user, account), tres);
+  }
+  return usage;
+}
+
+function withUsage(limits: AccountingLimits, usage: ReadonlyMap<string, Tres>): AccountingLimits {
+  const add = (level: Limits): Limits => {
+    const used = usage.get(level.of);
+    return used === undefined ? level : { ...level, used };
+  };
+  return {
+    ...limits,
+    qos: new Map([...limits.qos].map(([name, level]) => [name, add(level)])),
+    associations: new Map([...limits.associations].map(([name, levels]) => [name, levels.map(add)])),
   };
 }

@@ -8,9 +8,12 @@ export type PartitionFacts = ReadonlyMap<string, string>;
 /** sbatch options of a job, by long name. */
 export type StartRequest = ReadonlyMap<string, string | null>;
 
-/** Why jobs would stay pending forever, and limits that would cause it if the site enforced them (`notes`). */
+/** Why jobs would stay pending. */
 export interface StartJudgment {
   forever: string[];
+  /** Computing time that is used up, until the usage decays or is reset. */
+  usedUp: string[];
+  /** Limits that would keep jobs pending if the site enforced them. */
   notes: string[];
 }
 
@@ -52,6 +55,7 @@ export function judgeStart(
   const minutes = time === null ? null : requestedMinutes(time);
   const forever: string[] = [];
   const limits = new Set<string>();
+  const usedUp = new Set<string>();
   for (const name of (request.get('partition') ?? standard ?? '').split(',')) {
     const facts = partitions.get(name);
     if (facts === undefined) continue;
@@ -61,10 +65,26 @@ export function judgeStart(
     levels.push(...(accounting?.associations.get(account ?? '') ?? []));
     const isSafe = accounting?.isSafe === true;
     for (const reason of judgeLevels(levels, tres, { minutes, isSafe })) limits.add(reason);
+    for (const reason of judgeUsage(levels, tres, isSafe ? (minutes ?? 0) : 0)) usedUp.add(reason);
   }
   return accounting?.isEnforced === true
-    ? { forever: [...forever, ...limits], notes: [] }
-    : { forever, notes: [...limits] };
+    ? { forever: [...forever, ...limits], usedUp: [...usedUp], notes: [] }
+    : { forever, usedUp: [], notes: [...limits, ...usedUp] };
+}
+
+/** @param minutes for how long a job must be able to run before Slurm starts it */
+function judgeUsage(levels: readonly Limits[], wanted: Tres, minutes: number): string[] {
+  return levels.flatMap(({ of, tres, used }) =>
+    [...(tres.get('GrpTRESMins') ?? [])].flatMap(([name, amount]) => {
+      const requested = wanted.get(name);
+      const gone = used?.get(name);
+      // a limit that is too small for one job is a reason of its own
+      if (requested === undefined || gone === undefined || requested * minutes > amount || amount === 0)
+        return [];
+      if (gone < amount && gone + requested * minutes <= amount) return [];
+      return [`${of} has used ${gone} of ${amountText(name, amount)} times minutes (GrpTRESMins)`];
+    }),
+  );
 }
 
 function judgePartition(

@@ -16,6 +16,9 @@ let facts: { 'slurm.version': ClusterInfo };
 beforeAll(async () => {
   site = await startAccountingSite();
   facts = { 'slurm.version': await readClusterInfo(site.run) };
+  // uses more than one CPU times minute while the tests below run
+  const options = ['--account=research', '--cpus-per-task=8', '--time=1', '--output=/dev/null'];
+  await site.must('sbatch', '--job-name=use', ...options, '--wrap=sleep 9');
 }, 180_000);
 afterAll(async () => site.close());
 
@@ -164,6 +167,20 @@ describe('what the check says never starts', () => {
         await site.modify(change.what, change.name, change.limit.replace(/=[^=]*$/, '=-1'));
     }
   });
+});
+
+test('computing time that is used up', async () => {
+  await expect.poll(() => site.must('squeue', '--noheader', '--name=use'), { timeout: 60_000 }).toBe('');
+  await site.modify('account', 'research', 'GrpTRESMins=cpu=1');
+  try {
+    const found = await judge(start, { account: 'research' });
+    expect(found).toMatchObject({ status: 'fail' });
+    expect(found.evidence.join('\n')).toMatch(/account research has used \d+ of 1 CPU times minutes/);
+    expect(await reasonOfRealJob({ account: 'research' })).toMatch(/AssocGrpCPUMinutes/);
+    expect(await judge(start, { account: 'path' })).toMatchObject({ status: 'ok' });
+  } finally {
+    await site.modify('account', 'research', 'GrpTRESMins=cpu=-1');
+  }
 });
 
 test('a rule that sbatch would refuse is reported with a value of this site', async () => {

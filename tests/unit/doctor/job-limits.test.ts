@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { judgeStart, parsePartitionFacts } from '../../../src/doctor/job-limits/judge-start.js';
-import type { AccountingLimits, TresLimit } from '../../../src/doctor/job-limits/accounting-limits.js';
+import {
+  judgeStart,
+  parsePartitionFacts,
+  type StartJudgment,
+} from '../../../src/doctor/job-limits/judge-start.js';
+import {
+  parseUsage,
+  type AccountingLimits,
+  type Limits,
+} from '../../../src/doctor/job-limits/accounting-limits.js';
 import { parseTres, requestedTres } from '../../../src/doctor/job-limits/tres.js';
 import { jobKinds } from '../../../src/worker/job-request/resources.js';
 import { settingsWith } from '../../support/doctor.js';
@@ -84,33 +92,30 @@ describe('the first level that limits a resource counts', () => {
   ])('%j', (options, forever) => {
     expect(judgeStart(new Map(Object.entries(options)), partitions, accounting)).toEqual({
       forever,
+      usedUp: [],
       notes: [],
     });
   });
 });
 
-const judgeShared = (limit: TresLimit, text: string, isSafe: boolean): string[] => {
-  const normal = {
-    of: 'QOS normal',
-    maxWall: null,
-    tres: new Map([[limit, parseTres(text)]]),
-    jobs: new Map(),
-  };
+/** Judges a job of 2 CPUs and 30 minutes under limits of the QOS `normal`. */
+function judgeUnder(normal: Partial<Limits>, isSafe: boolean): StartJudgment {
   const accounting: AccountingLimits = {
     isEnforced: true,
     isSafe,
     defaultAccount: 'path',
     defaultQos: new Map([['path', 'normal']]),
-    qos: new Map([['normal', normal]]),
+    qos: new Map([
+      ['normal', { of: 'QOS normal', maxWall: null, tres: new Map(), jobs: new Map(), ...normal }],
+    ]),
     associations: new Map(),
   };
-  const partitions = parsePartitionFacts('PartitionName=main Default=YES', new Map());
   const request = new Map([
     ['cpus-per-task', '2'],
     ['time', '30'],
   ]);
-  return judgeStart(request, partitions, accounting).forever;
-};
+  return judgeStart(request, parsePartitionFacts('PartitionName=main Default=YES', new Map()), accounting);
+}
 
 describe('computing time that jobs share', () => {
   test.each([
@@ -122,7 +127,7 @@ describe('computing time that jobs share', () => {
     ['GrpTRESMins', 'cpu=0', false, ['all jobs together 0 CPUs times minutes (GrpTRESMins)']],
     ['GrpTRESMins', 'gres/gpu=0', false, []],
   ] as const)('%s=%s, safe: %s', (limit, text, isSafe, reasons) => {
-    expect(judgeShared(limit, text, isSafe)).toEqual(
+    expect(judgeUnder({ tres: new Map([[limit, parseTres(text)]]) }, isSafe).forever).toEqual(
       reasons.map((reason) => `QOS normal allows ${reason}, and one job requests 60`),
     );
   });
@@ -149,4 +154,41 @@ test('the kinds of jobs of a profile: usual, with a GPU, and one for each rule',
     [1, ['mem=2G', 'partition=main']],
     [2, ['gres=gpu:2', 'mem=1G', 'partition=gpu']],
   ]);
+});
+
+describe('computing time that is used up', () => {
+  // Slurm 22.05.8, shortened
+  const shown = [
+    'Current Association Manager state',
+    'Association Records',
+    'ClusterName=sandbox Account=path UserName= Partition= Priority=0 ID=3 GrpWall=N(0.00) GrpTRES=cpu=N(0),mem=N(0) GrpTRESMins=cpu=2(3),mem=N(0) GrpTRESRunMins=cpu=N(4),mem=N(0)',
+    'ClusterName=sandbox Account=path UserName=pat(1000) Partition= Priority=0 ID=4 GrpTRESMins=cpu=N(3),gres/gpu=5(1) GrpTRESRunMins=cpu=N(9)',
+    'ClusterName=sandbox Account=path UserName=other(1001) Partition= Priority=0 ID=5 GrpTRESMins=cpu=N(7) GrpTRESRunMins=cpu=N(9)',
+    'QOS Records',
+    'QOS=short(2) UsageRaw=180.000000 GrpJobs=N(0) GrpTRESMins=cpu=1(3),mem=N(0) GrpTRESRunMins=cpu=N(0) MaxTRESMinsPJ= MinTRESPJ=',
+  ].join('\n');
+
+  test('is read from what slurmctld prints', () => {
+    const plain = [...parseUsage(shown, 'pat')].map(([of, used]) => [of, Object.fromEntries(used)]);
+    expect(Object.fromEntries(plain)).toEqual({
+      'account path': { cpu: 3, mem: 0 },
+      'pat in account path': { cpu: 3, 'gres/gpu': 1 },
+      'QOS short': { cpu: 3, mem: 0 },
+    });
+    expect([
+      ...parseUsage('slurm_load_assoc_mgr_info error: Unable to contact slurm controller', 'pat'),
+    ]).toEqual([]);
+  });
+
+  test.each([
+    ['cpu=99', false, []],
+    ['cpu=100', false, ['QOS normal has used 100 of 100 CPUs times minutes (GrpTRESMins)']],
+    ['cpu=40', true, []],
+    // a safe site starts only jobs that can run to their time limit: 2 CPUs for 30 minutes
+    ['cpu=41', true, ['QOS normal has used 41 of 100 CPUs times minutes (GrpTRESMins)']],
+    ['gres/gpu=500', true, []],
+  ] as const)('%s of 100, safe: %s', (used, isSafe, usedUp) => {
+    const tres = new Map([['GrpTRESMins' as const, parseTres('cpu=100')]]);
+    expect(judgeUnder({ tres, used: parseTres(used) }, isSafe)).toEqual({ forever: [], usedUp, notes: [] });
+  });
 });

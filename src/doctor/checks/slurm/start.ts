@@ -39,7 +39,16 @@ export const start: Check = {
         : null;
     const findings = jobKinds(settings.slurm).map((kind): Finding => {
       const request = new Map(kind.resources.map(({ option, value }) => [option, value]));
-      const { forever: reasons, notes } = judgeStart(request, partitions, accounting);
+      const { forever: reasons, usedUp, notes } = judgeStart(request, partitions, accounting);
+      if (reasons.length === 0 && usedUp.length > 0) {
+        return {
+          status: 'fail',
+          evidence: usedUp.map(
+            (reason) => `${kind.what} stay pending until usage decays or is reset: ${reason}.`,
+          ),
+          fix: 'scontrol show assoc_mgr flags=assoc,qos   # ask the administrators of the cluster for more computing time',
+        };
+      }
       if (reasons.length === 0) {
         return ok([
           `${kind.what}: no limit keeps them from starting`,
