@@ -65,14 +65,19 @@ async function rabbitmqctl(...args: string[]): Promise<void> {
 }
 
 /** A port that accepts connections and never sends anything. */
-async function blackHole(): Promise<{ host: string; close: () => void }> {
+async function blackHole(): Promise<{ host: string; mostAtOnce: () => number; close: () => void }> {
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
+  let mostAtOnce = 0;
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined).on('close', () => sockets.delete(socket)));
+    mostAtOnce = Math.max(mostAtOnce, sockets.size);
+  });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    mostAtOnce: () => mostAtOnce,
     close() {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -250,7 +255,6 @@ describe('RabbitMQ', () => {
         status: 'fail',
         evidence: [expect.stringContaining('does not answer')],
       });
-      expect(result.ms).toBeLessThan(5_500);
     } finally {
       hole.close();
     }
@@ -408,7 +412,7 @@ describe('Slurm', () => {
 });
 
 describe('a site that is broken in ten ways', () => {
-  it('is reported completely in one run, within eight seconds', async () => {
+  it('is reported completely in one run, which waits for all that is silent at once', async () => {
     const hole = await blackHole();
     const dir = await mkdtemp(join(lab.dir, 'broken-'));
     const [images, log, script] = [join(dir, 'images'), join(dir, 'worker.log'), join(dir, 'submit.slurm')];
@@ -433,9 +437,8 @@ describe('a site that is broken in ten ways', () => {
       { env: { ...environment(testSite().slurmConf), LANG: 'C' } },
     );
     try {
-      const started = performance.now();
       const results = await runChecks(allChecks, broken);
-      expect(performance.now() - started).toBeLessThan(8_500);
+      expect(hole.mostAtOnce()).toBeGreaterThanOrEqual(3);
       const wrong = Object.fromEntries(
         results
           .filter(({ status }) => status === 'fail' || status === 'warn')

@@ -64,6 +64,13 @@ async function complaints(
   return describeFailure(result) || message;
 }
 
+/** Docker Compose before 1.27, such as that of Debian 11. */
+async function isBeforeComposeSpecification(): Promise<boolean> {
+  const answer = await run('docker-compose', ['version', '--short']);
+  const [major = 0, minor = 0] = (answer.kind === 'exited' ? answer.stdout : '').split('.').map(Number);
+  return major === 1 && minor < 27;
+}
+
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'dsa-validators-'));
   const missing = Object.entries(packages).filter(([program]) => !existsSync(`/usr/bin/${program}`));
@@ -110,6 +117,11 @@ describe.each(kinds)('%s', (kind, answers) => {
     const [file] = ending(/docker-compose\.yml$/);
     if (file === undefined || answers.deployment === null) return;
     const result = await run('docker-compose', ['-f', file, 'config'], { cwd: dirname(file) });
+    if (await isBeforeComposeSpecification()) {
+      // it takes a file without `version:` for one of its first format; start.sh runs `docker compose`, never this
+      expect(describeFailure(result)).toContain('in service "services"');
+      return;
+    }
     expect(describeFailure(result)).toBe('');
     const config = result.kind === 'exited' ? result.stdout : '';
     const shown = await run(
