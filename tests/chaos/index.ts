@@ -39,6 +39,11 @@ const atOnce = 12;
  * start took, which reflects how busy the machine is, within these limits.
  */
 const lifeMs = { least: 6_000, most: 20_000 };
+/**
+ * The least for a worker whose predecessor has not reached its step: long enough to find out about submissions whose answer was
+ * lost. On a fast machine all open runs would wait for that, and no worker would live to see it.
+ */
+const patientLifeMs = 16_000;
 /** The same, counted from its start, for a worker that takes no tasks because the broker is down. */
 const longestStartMs = 40_000;
 /** Delay between taking tasks and being suspended. */
@@ -126,6 +131,7 @@ async function unleash(
     if (ms !== null) starts.push(ms);
   };
 
+  let isStalled = false;
   for (const [index, life] of plan.workers.entries()) {
     signal.throwIfAborted();
     // the batch lasts until the last kill
@@ -137,7 +143,9 @@ async function unleash(
       life.successor === 'started later' || next === undefined
         ? null
         : startChaosWorker(site, next.kill, { standby: true });
-    const { how, planned } = await liveAndDie(worker, successor, life, faults, batch);
+    const leastMs = isStalled ? patientLifeMs : lifeMs.least;
+    const { how, planned } = await liveAndDie(worker, successor, { ...life, leastMs }, faults, batch);
+    if (planned || life.kill.kind === 'line') isStalled = !planned;
     // a standby worker waited for its predecessor: not a start time
     if (isFresh) await noteStart(worker);
     if (successor !== null) {
@@ -189,7 +197,7 @@ async function unleash(
 async function liveAndDie(
   worker: ChaosWorker,
   successor: ChaosWorker | null,
-  { kill, faults, successor: succession, suspendedMs }: PlannedWorker,
+  { kill, faults, successor: succession, suspendedMs, leastMs }: PlannedWorker & { leastMs: number },
   all: Faults,
   batch: ChaosBatch,
 ): Promise<Awaited<ChaosWorker['ended']>> {
@@ -212,7 +220,7 @@ async function liveAndDie(
   if (kill.kind === 'time' && kill.since === 'start') after(kill.afterMs, die);
   const dieLater = (startMs: number | null): void => {
     if (startMs === null) return;
-    const longest = Math.min(Math.max(lifeMs.least, 2 * startMs), lifeMs.most);
+    const longest = Math.min(Math.max(leastMs, 2 * startMs), lifeMs.most);
     if (suspendedMs > 0) {
       after(suspendAfterMs, () => worker.signal('SIGSTOP'));
       after(suspendAfterMs + suspendedMs, () => worker.signal('SIGCONT'));
