@@ -48,8 +48,10 @@ export async function prepareAccounting(
   const { dir, socketDir, user } = files;
   const data = join(dir, 'database');
   const initFile = join(dir, 'database.sql');
+  // a starting MariaDB removes temporary tables from its directory: in /tmp they might be those of another one
+  const temporary = join(dir, 'database-tmp');
   const password = randomBytes(24).toString('hex');
-  await mkdir(data, { recursive: true, mode: 0o700 });
+  for (const directory of [data, temporary]) await mkdir(directory, { recursive: true, mode: 0o700 });
   await writeFile(
     initFile,
     [
@@ -67,6 +69,7 @@ export async function prepareAccounting(
     [
       '--no-defaults',
       `--datadir=${data}`,
+      `--tmpdir=${temporary}`,
       `--user=${user}`,
       '--auth-root-authentication-method=socket',
       '--skip-test-db',
@@ -86,6 +89,7 @@ export async function prepareAccounting(
         '--no-defaults',
         `--user=${user}`,
         `--datadir=${data}`,
+        `--tmpdir=${temporary}`,
         `--socket=${join(socketDir, 'db.socket')}`,
         `--pid-file=${join(dir, 'mariadbd.pid')}`,
         '--bind-address=127.0.0.1',
