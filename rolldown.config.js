@@ -24,6 +24,60 @@ const yogaWithoutFetch = {
   },
 };
 
+const oursOf = (file) => new URL(`src/base/text/${file}`, import.meta.url).pathname;
+
+/**
+ * Ink and what it uses to measure and cut text load the Unicode data of all scripts and emoji as soon as they are imported, six
+ * times, which takes a quarter of the console's start. Here they load it when they meet such text.
+ */
+const unicodeWhenNeeded = {
+  name: 'unicode-when-needed',
+  resolveId: {
+    filter: { id: /^string-width$/ },
+    async handler(source, importer, options) {
+      // one copy for all: the project's own
+      return this.resolve(source, new URL('src/index.ts', import.meta.url).pathname, {
+        ...options,
+        skipSelf: true,
+      });
+    },
+  },
+  transform: {
+    filter: {
+      id: /node_modules\/(ink\/build\/line-update|@alcalzone\/ansi-tokenize\/build\/tokenize|slice-ansi\/tokenize-ansi|(string-width|wrap-ansi|cli-truncate)\/index)\.js$/,
+    },
+    handler(code, id) {
+      const segmenters = /new Intl\.Segmenter\([^()]*\)/g;
+      if (!segmenters.test(code)) throw new Error(`${id} has no longer a segmenter`);
+      let changed = code.replaceAll(segmenters, 'ownSegmenter');
+      changed += `\nimport { segmenter as ownSegmenter } from ${JSON.stringify(oursOf('segmenter.ts'))};\n`;
+      if (id.endsWith('string-width/index.js')) {
+        changed = replaceAll(id, changed, [
+          [
+            /const emojiPrefixRegex = (\/.+\/v);/,
+            'let emoji; const emojiPrefixRegex = { test: (text) => (emoji ??= $1).test(text), exec: (text) => (emoji ??= $1).exec(text) };',
+          ],
+          [
+            /(?=return nonAsciiOrControlRegex\.test)/,
+            'if (ambiguousIsNarrow && isNarrow(string)) return string.length;\n',
+          ],
+        ]);
+        changed += `import { isNarrow } from ${JSON.stringify(oursOf('cells.ts'))};\n`;
+      }
+      return { code: changed, map: null };
+    },
+  },
+};
+
+/** @throws Error if the code of a package has changed, so that something to replace is not there */
+function replaceAll(id, code, changes) {
+  return changes.reduce((before, [old, fresh]) => {
+    const after = before.replace(old, fresh);
+    if (after === before) throw new Error(`${id} has no longer: ${old}`);
+    return after;
+  }, code);
+}
+
 /**
  * Ink measures and parses every line of the screen again for each frame, although most lines were in the frame before. Here it
  * keeps what these pure functions returned, as its own cache of text sizes does.
@@ -33,11 +87,7 @@ const inkKeepsLines = {
   transform: {
     filter: { id: /ink\/build\/(output|render-node-to-output|squash-text-nodes)\.js$/ },
     handler(code, id) {
-      const changed = inkChanges[id.split('/').at(-1)].reduce((before, [old, fresh]) => {
-        if (!before.includes(old)) throw new Error(`${id} has no longer: ${old}`);
-        return before.replace(old, () => fresh);
-      }, code);
-      return { code: changed, map: null };
+      return { code: replaceAll(id, code, inkChanges[id.split('/').at(-1)]), map: null };
     },
   },
 };
@@ -91,7 +141,6 @@ const inkChanges = {
 export const unbundled = [
   'amqplib', // src/celery/amqp/amqplib.ts changes its internals
   'mongodb', // looks for optional packages beside itself
-  'pino', // starts a file of its own as a thread
 ];
 
 export default defineConfig([
@@ -103,7 +152,7 @@ export default defineConfig([
     external: [...unbundled, 'react-devtools-core'],
     // React's development build takes twice the time
     transform: { define: { 'process.env.NODE_ENV': JSON.stringify('production') } },
-    plugins: [yogaWithoutFetch, inkKeepsLines],
+    plugins: [yogaWithoutFetch, inkKeepsLines, unicodeWhenNeeded],
     output: { ...output, cleanDir: true },
   },
   {

@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 
-import { execa } from 'execa';
 import PQueue from 'p-queue';
 
 import { maskArguments } from './text/redact.js';
@@ -136,6 +135,8 @@ async function runOnce(
   for (const [name, value] of Object.entries({ ...baseEnv, ...options.env })) {
     if (value !== undefined && name !== 'LC_ALL') env[name] = value;
   }
+  // loaded with the first command: a console that attaches runs none, and must not wait for it
+  const { execa } = await import('execa');
   const running = execa(starter, starterArguments(file, args, options.cwd), {
     reject: false,
     extendEnv: false,

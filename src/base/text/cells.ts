@@ -1,10 +1,9 @@
 import stringWidth from 'string-width';
 
-/** Latin letters and the console's own symbols: one cell and one UTF-16 unit each. */
-const narrow = /^[ -~\u00A1-\u00AC\u00AE-\u02AF…›─━█●○◐▲▸▴▾◆◈✔✘⊘╭╮╰╯│]*$/u;
+import { segmenter } from './segmenter.js';
 
-/** Shared, because creating one is expensive. */
-export const segmenter = new Intl.Segmenter();
+/** Latin letters and the console's own symbols: one cell and one UTF-16 unit each. */
+const narrow = /^[ -~\u00A1-\u00AC\u00AE-\u02AF…›─-╿▀-▟●○◐▲▸▴▾◆◈✔✘⊘]*$/u;
 
 /** Whether each UTF-16 unit of a clean text takes one cell. */
 export function isNarrow(text: string): boolean {

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { DsaSlurmError } from '../../base/errors.js';
 import type { LoadedSettings } from '../../config/load.js';
 import type { DetachedWorker } from '../../worker/open/detach-worker.js';
+import type * as Screens from '../../console/index.js';
 import type { DoctorPort } from '../../console/state/doctor-state.js';
 import { addExamples, printLine, type CliContext } from '../context.js';
 import { addSettingsFlags, settingsArguments, settingsFor } from '../settings-flags.js';
@@ -57,18 +58,17 @@ export function define(command: Command, context: CliContext): void {
       const { pid, unit } = await detach();
       return `The worker is running, as process ${pid}${unit === null ? '' : ` of ${unit}`}.`;
     };
-    // load the screens while connecting to the worker or Slurm
-    const [opened, { runConsole }] = await Promise.all([
-      attachOrEmbed({
-        profile,
-        settings,
-        env: context.env,
-        log,
-        readOnly,
-        whenNoneRuns: async () => (embed || yes ? 'inside' : askForWorker(loaded, context, startService)),
-      }),
-      import('../../console/index.js'),
-    ]);
+    const opened = await attachOrEmbed({
+      profile,
+      settings,
+      env: context.env,
+      log,
+      readOnly,
+      whenNoneRuns: async () => (embed || yes ? 'inside' : askForWorker(loaded, context, startService)),
+      // they load while the worker serializes thousands of rows; before that, they would delay the question
+      onAsked: () => void loadScreens(),
+    });
+    const { runConsole } = await loadScreens();
     const show = async (...ends: AbortSignal[]): ReturnType<typeof runConsole> =>
       untilSignal(async (signal, lend) =>
         runConsole({
@@ -118,6 +118,10 @@ export function define(command: Command, context: CliContext): void {
     const { detachedLines } = await import('../../worker/open/detach-worker.js');
     for (const line of detachedLines(await detach(), profile)) printLine(context.stdout, line);
   });
+}
+
+async function loadScreens(): Promise<typeof Screens> {
+  return import('../../console/index.js');
 }
 
 /**

@@ -245,12 +245,14 @@ function joinCells<R>(
   return placed.flatMap((one, index) => (index === 0 ? cells(one) : [between, ...cells(one)]));
 }
 
-const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+/** Created for the first column that is sorted by: it loads the collation of all languages, which takes longer than a frame. */
+let collator: Intl.Collator | undefined;
 
 /** Missing values come last in both directions. */
 function compare(a: string | number | null, b: string | number | null, sign: 1 | -1): number {
   if (a === null || a === '') return b === null || b === '' ? 0 : 1;
   if (b === null || b === '') return -1;
   if (typeof a === 'number' && typeof b === 'number') return (a - b) * sign;
+  collator ??= new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
   return collator.compare(String(a), String(b)) * sign;
 }

@@ -1,4 +1,5 @@
-import { cellWidth, cut, isNarrow, segmenter, truncate } from '../../base/text/cells.js';
+import { cellWidth, cut, isNarrow, truncate } from '../../base/text/cells.js';
+import { segmenter } from '../../base/text/segmenter.js';
 
 export { cellWidth, truncate, wrapCells, wrapWords } from '../../base/text/cells.js';
 

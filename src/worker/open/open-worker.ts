@@ -2,7 +2,6 @@ import { DsaSlurmError } from '../../base/errors.js';
 import { systemClock } from '../../base/clock.js';
 import type { WorkerHandle } from '../views/handle.js';
 import type { ProcessIdentity } from '../run-state/process-identity.js';
-import { readOwner } from '../runs/view-journal.js';
 import { findWorker, notAttached, type Absence, type FoundWorker } from '../socket/connect.js';
 import type { Worker, WorkerOptions } from '../worker.js';
 
@@ -22,6 +21,14 @@ export interface OpenOptions extends WorkerOptions {
    * `none` opens a view without a worker. Default: `inside`. Not asked if read-only.
    */
   whenNoneRuns?: () => Promise<'inside' | 'started' | 'none'>;
+  /** Called when a running worker has been asked for its first snapshot, which it prepares from then on. */
+  onAsked?: () => void;
+}
+
+/** Loaded only where no worker answers, with all that reads a journal. */
+async function readOwner(stateDirectory: string): Promise<ProcessIdentity | null> {
+  const { readOwner: read } = await import('../runs/view-journal.js');
+  return read(stateDirectory);
 }
 
 /** A worker that holds the lock without listening is starting or stopping: number of further attempts … */
@@ -36,9 +43,9 @@ const retryEveryMs = 200;
  *   and as {@link createWorker}
  */
 export async function openWorker(options: OpenOptions): Promise<OpenedWorker> {
-  const { settings, readOnly, whenNoneRuns, clock = systemClock } = options;
+  const { settings, readOnly, whenNoneRuns, onAsked = () => undefined, clock = systemClock } = options;
   const find = async (): Promise<FoundWorker> =>
-    findWorker({ stateDirectory: settings.dirs.state, readOnly, clock });
+    findWorker({ stateDirectory: settings.dirs.state, readOnly, onAsked, clock });
   let found = await find();
   let isAsked = whenNoneRuns === undefined;
   for (let retry = 0; ; retry++) {

@@ -14,6 +14,8 @@ export interface ConnectOptions {
   clock?: Clock;
   /** Milliseconds to wait for the worker's welcome. */
   patienceMs?: number;
+  /** Called when the worker has been asked for its first snapshot, which it prepares from then on. */
+  onAsked?: () => void;
 }
 
 /** The result of {@link findWorker}. */
@@ -36,9 +38,10 @@ export async function findWorker({
   readOnly = false,
   clock = systemClock,
   patienceMs = limits.helloMs,
+  onAsked = () => undefined,
 }: ConnectOptions): Promise<FoundWorker> {
   const options = { stateDirectory, readOnly, patienceMs };
-  const reached = await openConnection(options);
+  const reached = await openConnection({ ...options, onAsked });
   if (reached.kind !== 'welcome') return reached;
   const { connection } = reached;
   try {

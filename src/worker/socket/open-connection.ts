@@ -32,6 +32,8 @@ export interface OpenConnectionOptions {
   readOnly: boolean;
   /** Milliseconds to wait for the worker's welcome. */
   patienceMs: number;
+  /** Called when the worker has been asked, and prepares its answer. */
+  onAsked?: () => void;
 }
 
 /** Connects to the worker of a state directory. Never throws. */
@@ -39,6 +41,7 @@ export async function openConnection({
   stateDirectory,
   readOnly,
   patienceMs,
+  onAsked,
 }: OpenConnectionOptions): Promise<OpenedConnection> {
   const address = await readAddress(stateDirectory);
   if (address === null) return { kind: 'absent' };
@@ -59,6 +62,7 @@ export async function openConnection({
         readOnly,
       } satisfies Hello),
     );
+    onAsked?.();
     const first = await messages.next();
     if (first.done === true) throw new Error('It closed the connection.');
     if (first.value.say === 'welcome') {

@@ -8,7 +8,11 @@ export type Patch =
   /** An object: changed properties, and names of removed ones. */
   | { o: Record<string, Patch>; x?: string[] }
   /** An array, in order. */
-  | { a: ArrayStep[] };
+  | { a: ArrayStep[] }
+  /** A new array of objects with the same properties in the same order: their names, and the values of each. */
+  | { t: [names: string[], rows: unknown[][]] }
+  /** A new object: its properties. */
+  | { n: Record<string, Patch> };
 
 export type ArrayStep =
   /** `count` unchanged items of the previous array, starting at `from`. */
@@ -23,17 +27,57 @@ export function diff(before: unknown, after: unknown): Patch | null {
   if (Object.is(before, after)) return null;
   if (Array.isArray(before) && Array.isArray(after)) return diffArrays(before, after);
   if (isObject(before) && isObject(after)) return diffObjects(before, after);
-  return { v: after };
+  return before === undefined ? whole(after) : { v: after };
+}
+
+/** The patch of a view that is new: thousands of rows take half the bytes as a table, and half the time to parse. */
+function whole(value: unknown): Patch {
+  if (Array.isArray(value)) return asTable(value) ?? { v: value };
+  if (!isObject(value) || !Object.values(value).some(isNested)) return { v: value };
+  return { n: Object.fromEntries(Object.entries(value).map(([name, each]) => [name, whole(each)])) };
+}
+
+function isNested(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+function asTable(items: readonly unknown[]): Patch | null {
+  const [first] = items;
+  if (!isObject(first)) return null;
+  const names = Object.keys(first);
+  const rows: unknown[][] = [];
+  for (const item of items) {
+    if (!isObject(item)) return null;
+    let index = 0;
+    for (const name in item) if (name !== names[index++]) return null;
+    const row = Object.values(item);
+    // in an object JSON leaves it out, in an array it would become null
+    if (row.length !== names.length || row.includes(undefined)) return null;
+    rows.push(row);
+  }
+  return names.includes('__proto__') ? null : { t: [names, rows] };
 }
 
 /** @throws TypeError if `patch` is not a patch, or does not fit `before` */
 export function applyPatch(before: unknown, patch: unknown): unknown {
   if (!isObject(patch)) throw new TypeError('not a patch');
   if ('v' in patch) return patch['v'];
-  const { o, x, a } = patch;
+  const { o, x, a, t, n } = patch;
   if (isObject(o) && isObject(before)) return applyToObject(before, o, x);
+  if (isObject(n)) return applyToObject({}, n, []);
+  if (Array.isArray(t)) return fromTable(t);
   if (Array.isArray(a) && Array.isArray(before)) return a.flatMap((step) => applyStep(before, step));
   throw new TypeError('the patch does not fit');
+}
+
+function fromTable([names, rows]: readonly unknown[]): unknown[] {
+  if (!Array.isArray(names) || !Array.isArray(rows) || names.includes('__proto__')) throw misfit();
+  return rows.map((row) => {
+    if (!Array.isArray(row) || row.length !== names.length) throw misfit();
+    const item: Record<string, unknown> = {};
+    for (let index = 0; index < names.length; index += 1) item[String(names[index])] = row[index];
+    return item;
+  });
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;

@@ -11,7 +11,7 @@ import type { LiveViews } from '../views/live-views.js';
  * The shapes of views belong to the program's version, so both ends must have the same version. This number changes only for
  * incompatible changes within a version.
  */
-export const protocol = 1;
+export const protocol = 2;
 
 export const limits = {
   /** Maximum bytes of a hello, and of each line after it: an action can name thousands of runs. */

@@ -6,11 +6,6 @@ import { applyPatch, diff } from '../../../../src/worker/socket/patch.js';
 /** As it comes through a socket. */
 const sent = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
-function patched(before: unknown, after: unknown): unknown {
-  const patch = diff(before, after);
-  return patch === null ? before : applyPatch(sent(before), sent(patch));
-}
-
 const rows = (...ids: string[]): { id: string; state: string }[] =>
   ids.map((id) => ({ id, state: 'PENDING' }));
 
@@ -30,8 +25,10 @@ describe('diff and applyPatch', () => {
       ),
     }));
     fc.assert(
-      fc.property(json, json, (before, after) => {
-        expect(sent(patched(before, after))).toEqual(sent(after));
+      fc.property(fc.option(json, { nil: undefined }), json, (before, after) => {
+        const patch = diff(before, after);
+        const here = before === undefined ? undefined : sent(before);
+        expect(patch === null ? here : sent(applyPatch(here, sent(patch)))).toEqual(sent(after));
       }),
       { numRuns: 2_000 },
     );
@@ -46,6 +43,44 @@ describe('diff and applyPatch', () => {
     expect(diff(before, after)).toEqual({
       o: { rows: { a: [[0, 500], { i: 500, p: { o: { state: { v: 'RUNNING' } } } }, [501, 499]] } },
     });
+  });
+
+  test('the rows of a new view are sent as a table, if their properties are the same', () => {
+    const view = { rows: rows('a', 'b'), jobs: { rows: rows('c'), at: 1 }, none: [] };
+    const patch = diff(undefined, view);
+    expect(patch).toEqual({
+      n: {
+        rows: {
+          t: [
+            ['id', 'state'],
+            [
+              ['a', 'PENDING'],
+              ['b', 'PENDING'],
+            ],
+          ],
+        },
+        jobs: { n: { rows: { t: [['id', 'state'], [['c', 'PENDING']]] }, at: { v: 1 } } },
+        none: { v: [] },
+      },
+    });
+    expect(applyPatch(undefined, sent(patch))).toEqual(view);
+  });
+
+  test.each([
+    ['other properties', [{ a: 1 }, { b: 1 }]],
+    [
+      'another order',
+      [
+        { a: 1, b: 2 },
+        { b: 1, a: 2 },
+      ],
+    ],
+    ['one more', [{ a: 1 }, { a: 1, b: 2 }]],
+    ['one that is undefined', [{ a: 1 }, { a: undefined }]],
+    ['no objects', [1, 2]],
+    ['__proto__', [JSON.parse('{"__proto__":1}'), JSON.parse('{"__proto__":2}')]],
+  ] as [string, unknown[]][])('rows with %s are sent as they are', (_, items) => {
+    expect(diff(undefined, items)).toEqual({ v: items });
   });
 
   test('what has not changed keeps its identity', () => {
@@ -74,6 +109,10 @@ describe('diff and applyPatch', () => {
     [{}, 7],
     [{}, { a: [] }],
     [[], { o: {} }],
+    [undefined, { t: 7 }],
+    [undefined, { t: [['a'], [[1, 2]]] }],
+    [undefined, { t: [['a'], [1]] }],
+    [undefined, { t: [['__proto__'], [[{}]]] }],
     [['a'], { a: [[0, 2]] }],
     [['a'], { a: [[-1, 1]] }],
     [['a'], { a: [{ i: 1, p: { v: 1 } }] }],
