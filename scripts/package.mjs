@@ -1,4 +1,5 @@
-// npm run package [-- x64 | arm64]: archives of the program with a Node.js in them, for hosts that have none.
+// npm run package [-- [--fast] [x64 | arm64]]: archives of the program with a Node.js in them, for hosts that have none.
+// With --fast they are larger: for tests.
 //
 // dsa-slurm-<version>-linux-<arch>.tar.gz is unpacked in a prefix such as ~/.local: it has lib/dsa-slurm-<version>/ and a
 // link to it, bin/dsa-slurm. It holds what `npm pack` would publish, the packages that are not bundled into dist/, and
@@ -72,11 +73,15 @@ function foldersOf(names) {
   return [...found];
 }
 
-/** Builds the archive for one processor. @returns its path */
-function build(arch) {
+/**
+ * Builds the archive for one processor.
+ * @param tarball what `npm pack` makes of the checkout
+ * @returns its path
+ */
+function build(arch, tarball) {
   const work = mkdtempSync(join(output, 'work-'));
   try {
-    run('tar', ['-xzf', pack(work, root), '-C', work]);
+    run('tar', ['-xzf', tarball, '-C', work]);
     const name = `dsa-slurm-${version}`;
     const program = join(work, 'lib', name);
     for (const folder of ['lib', 'bin']) mkdirSync(join(work, folder));
@@ -88,15 +93,15 @@ function build(arch) {
         filter: (path) => path === join(root, folder) || !path.startsWith(join(root, folder, 'node_modules')),
       });
     }
-    const tarball = pack(work, `node-linux-${arch}@${runtime.version}`);
-    verify(tarball, runtime.integrity[arch]);
+    const nodeTarball = pack(work, `node-linux-${arch}@${runtime.version}`);
+    verify(nodeTarball, runtime.integrity[arch]);
     const node = join(program, 'node_modules', 'node');
     mkdirSync(node);
     const wanted = ['package/bin/node', 'package/LICENSE', 'package/package.json'];
-    run('tar', ['-xzf', tarball, '-C', node, '--strip-components=1', ...wanted]);
+    run('tar', ['-xzf', nodeTarball, '-C', node, '--strip-components=1', ...wanted]);
     const archive = join(output, `${name}-linux-${arch}.tar.gz`);
     const owner = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner'];
-    run('tar', [...owner, '-czf', archive, '-C', work, 'bin', 'lib']);
+    run('tar', [...owner, `--use-compress-program=gzip ${level}`, '-cf', archive, '-C', work, 'bin', 'lib']);
     return archive;
   } finally {
     rmSync(work, { recursive: true });
@@ -104,7 +109,10 @@ function build(arch) {
 }
 
 const known = Object.keys(runtime.integrity);
-const wanted = process.argv.slice(2);
+const args = process.argv.slice(2);
+/** How hard gzip tries. */
+const level = args.includes('--fast') ? '-1' : '-6';
+const wanted = args.filter((arg) => arg !== '--fast');
 const strange = wanted.filter((arch) => !known.includes(arch));
 if (strange.length > 0)
   throw new Error(`No Node.js for ${strange.join(', ')}; there is ${known.join(', ')}.`);
@@ -115,9 +123,15 @@ if (lock.packages['node_modules/node'].version !== runtime.version) {
   );
 }
 mkdirSync(output, { recursive: true });
-for (const arch of wanted.length > 0 ? wanted : known) {
-  const archive = build(arch);
-  const megabytes = (statSync(archive).size / 2 ** 20).toFixed(0);
-  const sha256 = createHash('sha256').update(readFileSync(archive)).digest('hex');
-  console.log(`${archive.slice(root.length)}  ${megabytes} MiB\n  sha256 ${sha256}`);
+const packed = mkdtempSync(join(output, 'packed-'));
+try {
+  const tarball = pack(packed, root);
+  for (const arch of wanted.length > 0 ? wanted : known) {
+    const archive = build(arch, tarball);
+    const megabytes = (statSync(archive).size / 2 ** 20).toFixed(0);
+    const sha256 = createHash('sha256').update(readFileSync(archive)).digest('hex');
+    console.log(`${archive.slice(root.length)}  ${megabytes} MiB\n  sha256 ${sha256}`);
+  }
+} finally {
+  rmSync(packed, { recursive: true });
 }

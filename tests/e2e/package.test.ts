@@ -9,9 +9,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
+const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
 
 describe('the npm package', () => {
   let directory: string;
+  let tarball: string;
   let installed: string;
 
   beforeAll(async () => {
@@ -24,7 +26,8 @@ describe('the npm package', () => {
         cwd: root,
       },
     );
-    await run('tar', ['-xzf', join(directory, stdout.trim()), '-C', directory]);
+    tarball = join(directory, stdout.trim());
+    await run('tar', ['-xzf', tarball, '-C', directory]);
     // what npm would install beside it
     await symlink(join(root, 'node_modules'), join(installed, 'node_modules'));
   });
@@ -64,7 +67,7 @@ describe('the npm package', () => {
     const args = ['pack', '--ignore-scripts', '--silent', '--pack-destination'];
     const { stdout } = await run('npm', [...args, again], { cwd: root });
     const [first, second] = await Promise.all(
-      [directory, again].map(async (each) => readFile(join(each, stdout.trim()))),
+      [tarball, join(again, stdout.trim())].map(async (path) => readFile(path)),
     );
     expect(first).toEqual(second);
     const { scripts } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
@@ -73,10 +76,18 @@ describe('the npm package', () => {
     for (const name of ['preinstall', 'install', 'postinstall']) expect(scripts).not.toHaveProperty(name);
   });
 
+  test('is installed under a prefix of the user, without running a script', async () => {
+    const prefix = join(directory, 'prefix');
+    await run('npm', ['install', '--global', '--ignore-scripts', '--prefix', prefix, tarball]);
+    const env = { PATH: `${join(root, 'node_modules/.bin')}:/usr/bin:/bin`, HOME: directory };
+    const started = await run(join(prefix, 'bin/dsa-slurm'), ['--version'], { env });
+    expect(started.stdout).toBe(`${version}\n`);
+    await run(join(prefix, 'bin/dsa-slurm'), ['config', 'show'], { env });
+  });
+
   test('runs from any directory', async () => {
     const env = { PATH: process.env['PATH'], HOME: directory };
     const program = join(installed, 'bin', 'dsa-slurm');
-    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     expect((await run(program, ['--version'], { env })).stdout).toBe(`${version}\n`);
     const contract = join(root, 'tests/fixtures/contract');
     const name = 'g3.direct_docker_run.batch_subjob.json';

@@ -8,7 +8,10 @@ export interface TestPackage {
   unit?: string;
 }
 
-/** Packages that only tests need. */
+/**
+ * Packages that only tests need, those of `test:girder` and `test:apptainer` included: these run side by side, and apt-get
+ * refuses to.
+ */
 const testPackages: readonly TestPackage[] = [
   // Girder's messages are written in it
   { name: 'python3-jsonpickle', probe: [systemPython, '-c', 'import jsonpickle'] },
@@ -25,6 +28,8 @@ const testPackages: readonly TestPackage[] = [
   { name: 'fish', probe: ['fish', '--version'] },
   // scrapes a worker
   { name: 'prometheus', probe: ['promtool', '--version'], unit: 'prometheus' },
+  { name: 'redis-server', probe: ['redis-server', '--version'], unit: 'redis-server' },
+  { name: 'debootstrap', probe: ['debootstrap', '--version'] },
   { name: 'mandoc', probe: ['dpkg', '-s', 'mandoc'] },
   // checks the unit files
   { name: 'systemd', probe: ['systemd-analyze', '--version'] },

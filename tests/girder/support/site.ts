@@ -7,7 +7,6 @@ import type { TestProject } from 'vitest/node';
 import { createRunner, type RunCommand } from '../../../src/base/command.js';
 import type { GirderMajor } from '../../../src/sandbox/real-girder/install.js';
 import type { TestSite } from '../../support/global-setup.js';
-import { installTestPackages } from '../../support/test-packages.js';
 import {
   parseMajor,
   startRealGirder,
@@ -50,9 +49,6 @@ export async function startGirders(project: TestProject, more: Plugins = {}): Pr
   const { sites } = project.getProvidedContext();
   if (sites.length === 0) throw new Error('the sandbox is set up first');
   const run = createRunner({ env: process.env });
-  await installTestPackages(run, [
-    { name: 'redis-server', probe: ['redis-server', '--version'], unit: 'redis-server' },
-  ]);
   const started: { girder: TestGirder; stop: () => Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
     await Promise.allSettled(started.map((each) => each.stop()));
