@@ -134,11 +134,16 @@ describe('one console on real Slurm, from the first batch to the next start', ()
     const conf = await readFile(slurmConf, 'utf8');
     // a port without a listener
     await writeFile(slurmConf, conf.replace(/^SlurmctldPort=.*$/m, 'SlurmctldPort=1'));
-    const lines = await screen.waitFor(/▲ Slurm not responding for [\dm ]+s: .*[^]*~● RUNNING .*Batch Heart/);
-    // the last good rows stay
-    expect(titles(lines).sort()).toEqual(['Brain', 'Colon', 'Heart']);
-    expect(lines.join('\n')).toMatch(/not responding for [\dm ]+s: .*squeue/);
-    await writeFile(slurmConf, conf);
+    try {
+      const lines = await screen.waitFor(
+        /▲ Slurm not responding for [\dm ]+s: .*[^]*~● RUNNING .*Batch Heart/,
+      );
+      // the last good rows stay
+      expect(titles(lines).sort()).toEqual(['Brain', 'Colon', 'Heart']);
+      expect(lines.join('\n')).toMatch(/not responding for [\dm ]+s: .*squeue/);
+    } finally {
+      await writeFile(slurmConf, conf);
+    }
     await screen.waitFor(/● Slurm [\dm ]+s ago/);
     expect(screen.screen().join('\n')).not.toMatch(/^~/m);
   });

@@ -36,6 +36,10 @@ export interface TerminalOptions {
   env: Environment;
 }
 
+/** What Ink writes around a frame, so that a terminal shows it at once (synchronized output). */
+const frameBegin = '\u001B[?2026h';
+const frameEnd = '\u001B[?2026l';
+
 /** Starts a program in a terminal of this size. */
 export function startInTerminal(
   file: string,
@@ -50,10 +54,14 @@ export function startInTerminal(
     env: { ...env, TERM: 'xterm-256color' },
   });
   let written = '';
+  /** Whether the screen is between two frames: a long frame comes in several pieces. */
+  let isWhole = true;
   const changed = new Set<() => void>();
   pty.onData((text) => {
     written += text;
+    const endsFrame = written.lastIndexOf(frameEnd) >= written.lastIndexOf(frameBegin);
     view.write(text, () => {
+      isWhole = endsFrame;
       for (const look of changed) look();
     });
   });
@@ -98,7 +106,7 @@ export function startInTerminal(
           changed.delete(look);
         };
         const look = (): void => {
-          if (shows(what)) {
+          if (isWhole && shows(what)) {
             stop();
             resolve(screen());
           } else if (over !== null) {
