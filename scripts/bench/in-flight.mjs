@@ -53,7 +53,7 @@ export async function measure(
     const command = createRunner({ env: trial.env });
     await writeFile(calls, '');
     const answer = await command(program, ['runs', 'cancel', '--stage', 'queued', ...trial.flags], {
-      timeoutMs: 120_000,
+      timeoutMs: 120_000 + waiting * 100,
     });
     if (answer.exitCode !== 0) throw new Error(JSON.stringify(answer));
     await until(
@@ -76,6 +76,7 @@ export async function measure(
       { what: `${what}: memory afterwards (MB)`, ours: after.rss, reach: 250 },
       ...(waiting < manyRuns ? [] : [perRun]),
       { what: `${what}: CPU of a core (%)`, ours: quietCpu },
+      { what: `${what}: seconds until the command to cancel all returns`, ours: answer.ms / 1_000 },
       { what: `${what}: query RPCs a minute`, ours: perMinute, reach: 12 },
       { what: `${what}: restarted worker consumes after (s)`, ours: ready / 1_000, reach: 3 },
       { what: `${what}: scancel processes to cancel all`, ours: scancels, reach: 10 },
