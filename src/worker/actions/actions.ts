@@ -34,6 +34,7 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
   /** Finds the runs with a live job. Reports the others, or cancels them if that is the action. */
   async function runsWithJobs(action: WorkerAction, words: MessageBuilder): Promise<Run[]> {
     const found: Run[] = [];
+    const canceled: Promise<boolean>[] = [];
     for (const id of new Set(action.runs)) {
       const run = runStore.get(id);
       if (run === undefined) words.addError(`There is no run ${id}.`);
@@ -43,7 +44,7 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
       else if (action.kind !== 'cancel') {
         words.addError(run.jobId === null ? `Run ${id} has no job yet.` : `The job of run ${id} has ended.`);
       } else {
-        await requestCancel(id, 'operator');
+        canceled.push(requestCancel(id, 'operator'));
         words.add(
           run.jobId === null
             ? `Run ${id} will be canceled before it gets a job.`
@@ -51,6 +52,7 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
         );
       }
     }
+    await Promise.all(canceled);
     return found;
   }
 
@@ -82,7 +84,8 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
       const answer = await (change === null ? executor.cancel(ids) : executor.change(change, ids));
       // runs are marked as canceled only if scancel succeeded; otherwise the operator sees its error
       if (action.kind === 'cancel' && answer.ok) {
-        for (const { id } of runs) await requestCancel(id, 'operator');
+        // side by side: the journal writes them together, instead of syncing its file for each of thousands
+        await Promise.all(runs.map(async ({ id }) => requestCancel(id, 'operator')));
       }
       executor.tracker.pollSoon();
       const done = `${change === null ? `${executor.cancelCommand} ${listed(ids)}` : commandLine(change, ids)}: done`;

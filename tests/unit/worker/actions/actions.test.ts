@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 import { describe, expect, test } from 'vitest';
 
 import type { JobChange } from '../../../../src/slurm/commands/change-jobs.js';
@@ -48,6 +50,8 @@ function setUp({
     ].map((run) => [run.id, run]),
   );
   const done: string[] = [];
+  let pending = 0;
+  let mostPending = 0;
   let view: TrackedJobs = { rows: ['10', '11', '20_[1-3]'].map((id) => fakeJob({ id })), at: 1, problem };
   const executor = {
     cancelCommand: 'scancel',
@@ -76,6 +80,10 @@ function setUp({
     executor,
     requestCancel: async (id) => {
       done.push(`request ${id}`);
+      pending += 1;
+      mostPending = Math.max(mostPending, pending);
+      await setImmediate();
+      pending -= 1;
       return true;
     },
     past: {
@@ -93,12 +101,18 @@ function setUp({
     },
     othersJobs,
   });
-  return { act, done };
+  return { act, done, mostPending: () => mostPending };
 }
 
 const cancel = (runs: string[], jobs: string[] = []): WorkerAction => ({ kind: 'cancel', runs, jobs });
 
 describe('cancel', () => {
+  test('of several is journaled together: one after another, thousands would take minutes', async () => {
+    const { act, mostPending } = setUp();
+    await act(cancel(['a', 'b']));
+    expect(mostPending()).toBe(2);
+  });
+
   test('of several is one call, and each run ends as canceled', async () => {
     const { act, done } = setUp();
     expect(await act(cancel(['a', 'b', 'a'], ['20_[1-3]']))).toEqual({
