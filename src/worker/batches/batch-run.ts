@@ -9,8 +9,9 @@ import { failureCause, type FailureCause } from './failure-cause.js';
 export interface BatchRun {
   id: string;
   retryOf: string | null;
-  /** User, image, CLI and arguments but for the inputs: equal for all runs of a batch. */
+  /** Image, CLI and arguments but for the inputs: equal for all runs of a batch. */
   key: string;
+  /** Null until it is known; also one for all runs of a batch. */
   user: string | null;
   image: string;
   cli: string;
@@ -52,7 +53,7 @@ export function batchRunOf(run: Run): BatchRun | null {
   return {
     id: run.id,
     retryOf: run.retryOf,
-    key: JSON.stringify([user, image, cli, run.facts?.argumentsKey ?? null]),
+    key: JSON.stringify([image, cli, run.facts?.argumentsKey ?? null]),
     user,
     image,
     cli,

@@ -27,23 +27,42 @@ export const maxGapMs = 24 * 60 * 60_000;
  * started. Pure; the order of `runs` does not matter. Newest first.
  */
 export function groupIntoBatches(runs: Iterable<BatchRun>): RunGroup[] {
-  const open = new Map<string, { slides: BatchSlide[]; lastArrival: number; lastEnd: number }>();
-  const groups: { slides: BatchSlide[] }[] = [];
+  const open = new Map<string, OpenBatch[]>();
+  const groups: OpenBatch[] = [];
   for (const slide of slidesOf(runs)) {
     const [first] = slide.runs;
+    const { user } = first;
     const end = first.finishedAt ?? Infinity;
-    const batch = open.get(first.key);
-    if (batch !== undefined && isClose(first.acceptedAt, batch)) {
+    const known = open.get(first.key) ?? [];
+    const batch = batchFor(first, known);
+    if (batch !== undefined) {
       batch.slides.push(slide);
       batch.lastArrival = first.acceptedAt;
       batch.lastEnd = Math.max(batch.lastEnd, end);
+      batch.user ??= user;
     } else {
-      const begun = { slides: [slide], lastArrival: first.acceptedAt, lastEnd: end };
-      open.set(first.key, begun);
+      const begun = { slides: [slide], user, lastArrival: first.acceptedAt, lastEnd: end };
+      open.set(first.key, [...known.filter((one) => one.user !== user), begun]);
       groups.push(begun);
     }
   }
   return groups.map(({ slides }) => ({ id: slides[0]?.runs[0].id ?? '', slides })).reverse();
+}
+
+interface OpenBatch {
+  slides: BatchSlide[];
+  user: string | null;
+  lastArrival: number;
+  lastEnd: number;
+}
+
+/** The batch that a run belongs to. A user who is not known yet, which takes a request to Girder, may be anyone. */
+function batchFor({ acceptedAt, user }: BatchRun, known: readonly OpenBatch[]): OpenBatch | undefined {
+  const close = known.filter((batch) => isClose(acceptedAt, batch));
+  return (
+    close.find((batch) => batch.user === user) ??
+    close.findLast((batch) => batch.user === null || user === null)
+  );
 }
 
 function isClose(at: number, { lastArrival, lastEnd }: { lastArrival: number; lastEnd: number }): boolean {

@@ -81,7 +81,7 @@ export function summarize({ id, slides }: RunGroup, now: number): Batch {
     unfinished.length > 0 ? null : latest.reduce((last, run) => Math.max(last, run.finishedAt ?? 0), 0);
   return {
     id,
-    user: first?.user ?? null,
+    user: latest.find(({ user }) => user !== null)?.user ?? null,
     image: first?.image ?? '',
     cli: first?.cli ?? '',
     title: commonTitle(latest),

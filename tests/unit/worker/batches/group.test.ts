@@ -19,6 +19,25 @@ describe('a batch', () => {
     expect(ids(runs)).toEqual([['d'], ['c'], ['a', 'b']]);
   });
 
+  it('has runs of one user', () => {
+    const runs = [
+      someBatchRun({ id: 'a', user: 'ada', acceptedAt: 0 }),
+      someBatchRun({ id: 'b', user: 'bob', acceptedAt: minute }),
+      someBatchRun({ id: 'c', user: 'ada', acceptedAt: 2 * minute }),
+    ];
+    expect(ids(runs)).toEqual([['b'], ['a', 'c']]);
+  });
+
+  it('is one while the users of some runs are not known yet', () => {
+    const runs = [
+      openBatchRun({ id: 'a', user: null, acceptedAt: 0 }),
+      openBatchRun({ id: 'b', user: 'ada', acceptedAt: 1 }),
+      openBatchRun({ id: 'c', user: null, acceptedAt: 2 }),
+      openBatchRun({ id: 'd', user: 'bob', acceptedAt: 3 }),
+    ];
+    expect(ids(runs)).toEqual([['d'], ['a', 'b', 'c']]);
+  });
+
   it('continues while a slide of it runs, because Girder may publish slide by slide', () => {
     const runs = [
       someBatchRun({ id: 'a', acceptedAt: 0, finishedAt: 180 * minute }),
