@@ -52,13 +52,14 @@ const shared = globalThis as { [key: symbol]: Shared | undefined };
 const slot = Symbol.for('dsa-slurm.sandbox-site');
 
 /**
- * Real RabbitMQs and real four-node Slurms, one of each for every test file that runs at a time. All projects of the same
- * vitest process use the same ones.
+ * Real RabbitMQs and real four-node Slurms, one of each for every test file that runs at a time: a run of one file starts one
+ * of each. All projects of the same vitest process use the same ones.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const entry = (shared[slot] ??= { users: 0, sites: [] });
   entry.users += 1;
-  const missing = project.config.maxWorkers - entry.sites.length;
+  const { config, vitest } = project;
+  const missing = Math.min(config.maxWorkers, vitest.state.getPaths().length) - entry.sites.length;
   if (missing > 0) {
     const installed = installPackages();
     for (let n = 0; n < missing; n += 1) entry.sites.push(installed.then(startSite));
