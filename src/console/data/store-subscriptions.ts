@@ -67,6 +67,8 @@ export function subscribeStore(handle: WorkerHandle, store: Store, clock: Clock)
 
 /** The use of the cluster in the status line is this old at most; it costs one Slurm query each time. */
 const clusterAgeMs = 60_000;
+/** The same after a job of the worker has started or ended since: the line must not say "0 CPUs" beside running jobs. */
+const changedClusterAgeMs = 10_000;
 
 /** The live views that the console needs at present. */
 function viewsNeeded(state: ConsoleState): ReadonlySet<keyof LiveViews> {
@@ -77,8 +79,15 @@ function needsClusterUse(state: ConsoleState): boolean {
   const { now, size, snapshot } = state;
   if (size.columns < clusterUseColumns || snapshot.executor !== 'slurm') return false;
   const at = latestViews(state).cluster?.at ?? null;
-  return at === null || now - at > clusterAgeMs;
+  if (at === null || now - at > clusterAgeMs) return true;
+  return (
+    now - at > changedClusterAgeMs &&
+    snapshot.runs.some(({ stage, stageSince }) => stageSince > at && stagesOnNodes.has(stage))
+  );
 }
+
+/** A run that enters one of these has taken or freed a node. */
+const stagesOnNodes: ReadonlySet<string> = new Set(['running', 'collecting', 'finished']);
 
 function viewsOfPlace({ place, scope, tables }: ConsoleState): readonly (keyof LiveViews)[] {
   switch (place.view) {
