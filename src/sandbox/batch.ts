@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Outcome } from '../worker/run-state/run.js';
 import { drawSlide, type Slide } from './demo/slide.js';
 import type { FakeGirder } from './fake-girder/index.js';
-import { analysisMessage, type Spelling, type TaskMessage } from './producer/message.js';
+import { analysisMessage, type Spelling, type ProducedMessage } from './producer/message.js';
 
 /** The demo image, as Girder knows it. */
 export const demoImageName = 'dsa-slurm/demo:v1';
@@ -74,7 +74,7 @@ export function outputNames({ number }: PlannedCase): [string, string, string] {
 export async function fillGirder(
   girder: FakeGirder,
   plan: readonly PlannedCase[],
-): Promise<{ cases: DemoCase[]; messages: TaskMessage[] }> {
+): Promise<{ cases: DemoCase[]; messages: ProducedMessage[] }> {
   const slides = girder.addFolder(girder.rootFolderId, 'Slides');
   const results = girder.addFolder(girder.rootFolderId, 'Results');
   const site = {
@@ -84,7 +84,7 @@ export async function fillGirder(
     clientToken: girder.clientToken(),
   };
   const cases: DemoCase[] = [];
-  const messages: TaskMessage[] = [];
+  const messages: ProducedMessage[] = [];
   for (const planned of plan) {
     const { tiff } = slideOf(planned);
     const content = planned.expected === 'failed' ? tiff.subarray(0, tiff.length / 2) : tiff;

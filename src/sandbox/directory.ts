@@ -10,7 +10,7 @@ import { DsaSlurmError, systemCode } from '../base/errors.js';
  * @throws DsaSlurmError `usage` for an unsuitable directory, `files` for one that cannot be created or written to
  */
 export async function sandboxDirectory(requested: string | undefined): Promise<string> {
-  if (requested === undefined) return temporaryDirectory('dsa-slurm-', () => true);
+  if (requested === undefined) return makeSandboxDirectory('dsa-slurm-', () => true);
   const dir = resolve(requested);
   if (!isPlain(dir)) {
     throw new DsaSlurmError('usage', `Slurm's configuration cannot hold the path ${dir}.`, {
@@ -51,7 +51,10 @@ async function makeAndRead(dir: string): Promise<string[]> {
  * @param isFit further condition on its path
  * @throws DsaSlurmError `files`
  */
-export async function temporaryDirectory(prefix: string, isFit: (path: string) => boolean): Promise<string> {
+export async function makeSandboxDirectory(
+  prefix: string,
+  isFit: (path: string) => boolean,
+): Promise<string> {
   const parents = [...new Set([tmpdir(), '/tmp', '/var/tmp'])];
   for (const parent of parents) {
     let dir: string;

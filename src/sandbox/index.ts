@@ -10,7 +10,7 @@ import { listenForEnd, releaseAll, type Releaser } from './releasers.js';
 import type { GirderMajor } from './real-girder/install.js';
 import type { RealGirderSandbox } from './real-girder/site.js';
 import { startSandbox, type Sandbox } from './site.js';
-import { verifyCase, type Verdict } from './verify.js';
+import { verifyCase, type CaseVerdict } from './verify.js';
 import type { ConsoleOptions } from '../console/index.js';
 import type { WorkerHandle } from '../worker/views/handle.js';
 
@@ -115,7 +115,7 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
 
 /** Results of a batch. */
 interface BatchResult {
-  verdicts: Verdict[];
+  verdicts: CaseVerdict[];
   /** From the first message to the end of the last run. */
   seconds: number;
 }
@@ -187,7 +187,7 @@ function verdictOf(
   { girder, hidesHostPaths }: Sandbox,
   follower: Follower,
   demo: DemoCase,
-): Promise<Verdict> {
+): Promise<CaseVerdict> {
   const run = follower.runOf(demo);
   const seen = {
     outcome: run?.outcome ?? null,

@@ -1,13 +1,13 @@
 import stringWidth from 'string-width';
 import type { DemoCase } from './batch.js';
 import { statusWord } from './fake-girder/rules.js';
-import type { Verdict } from './verify.js';
+import type { CaseVerdict } from './verify.js';
 
 /**
  * The final table: one line per analysis, then the plan, then the problems. With the names of the default batch it fits
  * into 80 columns.
  */
-export function resultTable(verdicts: readonly Verdict[]): string {
+export function resultTable(verdicts: readonly CaseVerdict[]): string {
   const rows = verdicts.map(({ case: demo, ...verdict }) => [
     verdict.problems.length === 0 ? 'ok' : 'WRONG',
     demo.slideName,
@@ -28,7 +28,7 @@ function names(cases: readonly DemoCase[]): string {
   return cases.map(({ slideName }) => slideName).join(', ');
 }
 
-function plan(verdicts: readonly Verdict[]): string[] {
+function plan(verdicts: readonly CaseVerdict[]): string[] {
   const those = (wanted: (demo: DemoCase) => boolean): DemoCase[] =>
     verdicts.flatMap(({ case: demo }) => (wanted(demo) ? [demo] : []));
   const failed = those(({ expected }) => expected === 'failed');
@@ -44,7 +44,10 @@ function plan(verdicts: readonly Verdict[]): string[] {
 }
 
 /** The same for scripts. */
-export function resultJson(verdicts: readonly Verdict[], facts: Readonly<Record<string, unknown>>): string {
+export function resultJson(
+  verdicts: readonly CaseVerdict[],
+  facts: Readonly<Record<string, unknown>>,
+): string {
   const runs = verdicts.map(({ case: demo, ...verdict }) => ({
     slide: demo.slideName,
     task: demo.spelling,
@@ -59,7 +62,7 @@ export function resultJson(verdicts: readonly Verdict[], facts: Readonly<Record<
 }
 
 /** The last sentence about a batch. @param seconds from the first message to the end of the last run */
-export function summary(verdicts: readonly Verdict[], seconds: number): string {
+export function summary(verdicts: readonly CaseVerdict[], seconds: number): string {
   const wrong = verdicts.filter(({ problems }) => problems.length > 0).length;
   const all = verdicts.length === 1 ? 'The analysis' : `All ${verdicts.length} analyses`;
   return wrong === 0

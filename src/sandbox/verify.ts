@@ -7,7 +7,7 @@ import { jobStatus, statusWord } from './fake-girder/rules.js';
 import type { GirderJob, FakeGirder } from './fake-girder/index.js';
 
 /** The result of one case and the problems found. */
-export interface Verdict {
+export interface CaseVerdict {
   case: DemoCase;
   /** The outcome that the worker reports. */
   outcome: Outcome | null;
@@ -34,11 +34,11 @@ export async function verifyCase(
   demo: DemoCase,
   seen: { outcome: Outcome | null; slurmJobId: string | null; slurmState: string },
   hidesHostPaths: boolean,
-): Promise<Verdict> {
+): Promise<CaseVerdict> {
   const job = girder.job(demo.girderJobId);
   const statuses = job?.timestamps.map((entry) => entry.status) ?? [];
   const problems = [
-    ...statusProblems(demo.expected, statuses, demo.canceledHere),
+    ...unexpectedStatuses(demo.expected, statuses, demo.canceledHere),
     ...(seen.outcome === demo.expected ? [] : [`the worker says ${seen.outcome ?? 'nothing'}`]),
     ...(seen.slurmJobId === null ? ['it never had a Slurm job'] : []),
     ...(job === undefined ? [] : logProblems(demo, job)),
@@ -48,7 +48,7 @@ export async function verifyCase(
 }
 
 /** @returns what is wrong with the order of statuses that Girder saw */
-export function statusProblems(
+export function unexpectedStatuses(
   expected: Outcome,
   statuses: readonly number[],
   canceledHere = false,

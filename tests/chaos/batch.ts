@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jobStatus } from '../../src/sandbox/fake-girder/rules.js';
-import { analysisMessage, type TaskMessage } from '../../src/sandbox/producer/message.js';
+import { analysisMessage, type ProducedMessage } from '../../src/sandbox/producer/message.js';
 import { chaosImageName, expectedOutputs, inputText, workArguments } from './image.js';
 import type { PlannedRun } from './plan.js';
 import type { ChaosSite } from './site.js';
@@ -44,7 +44,7 @@ export function openBatch(site: ChaosSite, plan: readonly PlannedRun[]): ChaosBa
   const unfinished = (): number => runs.filter((run) => !over.includes(statusOf(run))).length;
 
   async function publish(wanted: readonly PlannedRun[]): Promise<void> {
-    const messages: TaskMessage[] = [];
+    const messages: ProducedMessage[] = [];
     for (const planned of wanted) {
       const { run, message } = await prepare(site, planned);
       runs.push(run);
@@ -110,7 +110,7 @@ export function openBatch(site: ChaosSite, plan: readonly PlannedRun[]): ChaosBa
 async function prepare(
   { girder }: ChaosSite,
   planned: PlannedRun,
-): Promise<{ run: ChaosRun; message: TaskMessage }> {
+): Promise<{ run: ChaosRun; message: ProducedMessage }> {
   const { number, spelling } = planned;
   const name = `slide ${number}`;
   const input = await girder.addFile(girder.rootFolderId, name, Buffer.from(inputText(planned)));

@@ -13,7 +13,7 @@ import {
   type ControlContext,
 } from './control-replies.js';
 import type { ControlTarget } from './control-target.js';
-import { pythonRepr } from '../messages/python-repr.js';
+import { pythonStringRepr } from '../messages/python-repr.js';
 import { isTaskId } from '../messages/task.js';
 import { replyExchange } from '../amqp/topology.js';
 
@@ -150,12 +150,12 @@ export function answerControl(
   context: ControlContext,
 ): unknown {
   const answer = answers.get(request.method);
-  if (answer === undefined) return { error: `KeyError(${pythonRepr(request.method)})` };
+  if (answer === undefined) return { error: `KeyError(${pythonStringRepr(request.method)})` };
   try {
     return answer(request.arguments, target, context);
   } catch (error) {
     context.log.error({ err: coerceError(error), method: request.method }, 'remote control failed');
-    return { error: `RuntimeError(${pythonRepr(errorLine(error))})` };
+    return { error: `RuntimeError(${pythonStringRepr(errorLine(error))})` };
   }
 }
 

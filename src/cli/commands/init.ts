@@ -3,21 +3,26 @@ import type { Command } from 'commander';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
 import type { PresetSources } from '../../wizard/flow/preset-answers.js';
+import type { InitOptions } from '../../wizard/init-context.js';
 import { questions } from '../../wizard/questions/index.js';
 import { collectPair, readAll, addExamples, type CliContext, type GlobalFlags } from '../context.js';
 import { untilSignal } from '../signals.js';
 
-interface InitFlags extends AnswerFlags {
+interface InitFlags extends WriteFlags {
   from?: string;
-  yes: boolean;
-  dryRun: boolean;
   printAnswers: boolean;
   generatePasswords: boolean;
+}
+
+/** Options of both commands that write the configuration. */
+export interface WriteFlags extends AnswerFlags, GlobalFlags {
+  yes: boolean;
+  dryRun: boolean;
   json: boolean;
 }
 
 /** Values of the options of {@link addAnswerFlags}. */
-export interface AnswerFlags {
+interface AnswerFlags {
   answers?: string;
   answer?: Record<string, string>;
   answersStdin: boolean;
@@ -48,27 +53,15 @@ export function define(command: Command, context: CliContext): void {
     ],
   ]);
   command.action(async () => {
-    const flags = command.optsWithGlobals<GlobalFlags & InitFlags>();
-    const { env, stdin, stdout, stderr } = context;
+    const flags = command.optsWithGlobals<InitFlags>();
     const { runInit } = await import('../../wizard/run-init.js');
     context.exitCode = await untilSignal(async (signal) =>
       runInit({
-        profile: flags.profile,
-        env,
-        program: packageFile('bin/dsa-slurm'),
-        answers: await givenAnswers(command, flags, stdin),
+        ...(await initOptions(command, context, flags)),
         from: flags.from ?? null,
         migration: null,
-        yes: flags.yes,
-        dryRun: flags.dryRun,
-        json: flags.json,
         printAnswers: flags.printAnswers,
         generatePasswords: flags.generatePasswords,
-        overwrite: flags.overwrite,
-        probe: flags.probe,
-        stdin,
-        stdout,
-        stderr,
         signal,
       }),
     );
@@ -94,8 +87,20 @@ export function addAnswerFlags(command: Command): void {
   }
 }
 
+/** What `init` and `migrate from` pass on alike. @throws DsaSlurmError `usage` for answers that cannot be read */
+export async function initOptions(
+  command: Command,
+  { env, stdin, stdout, stderr }: CliContext,
+  flags: WriteFlags,
+): Promise<Omit<InitOptions, 'from' | 'migration' | 'printAnswers' | 'generatePasswords' | 'signal'>> {
+  const { profile, yes, dryRun, json, overwrite, probe } = flags;
+  const answers = await givenAnswers(command, flags, stdin);
+  const program = packageFile('bin/dsa-slurm');
+  return { profile, env, program, answers, yes, dryRun, json, overwrite, probe, stdin, stdout, stderr };
+}
+
 /** The answers that the options of {@link addAnswerFlags} give. @throws DsaSlurmError `usage` */
-export async function givenAnswers(
+async function givenAnswers(
   command: Command,
   { answer, answers, answersStdin }: AnswerFlags,
   stdin: NodeJS.ReadableStream,

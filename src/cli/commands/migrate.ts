@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../base/clock.js';
 import { DsaSlurmError } from '../../base/errors.js';
-import { packageFile } from '../../base/package-file.js';
 import { printableJson } from '../../base/text/printable-json.js';
-import { addExamples, printLine, type CliContext, type GlobalFlags } from '../context.js';
-import { addAnswerFlags, givenAnswers, type AnswerFlags } from './init.js';
+import { addExamples, printLine, type CliContext } from '../context.js';
+import { addAnswerFlags, initOptions, type WriteFlags } from './init.js';
 import { exitCodes } from '../exit.js';
 import { addSetFlag, settingsFor } from '../settings-flags.js';
 import { untilSignal } from '../signals.js';
@@ -21,12 +20,6 @@ export function define(command: Command, context: CliContext): void {
   defineStatus(command.command('status'), context);
   defineDrain(command.command('drain'), context);
   defineUndo(command.command('undo'), context);
-}
-
-interface FromFlags extends GlobalFlags, AnswerFlags {
-  yes: boolean;
-  dryRun: boolean;
-  json: boolean;
 }
 
 function defineFrom(command: Command, context: CliContext): void {
@@ -53,26 +46,10 @@ function defineFrom(command: Command, context: CliContext): void {
     ],
   ]);
   command.action(async (from: string) => {
-    const flags = command.optsWithGlobals<FromFlags>();
-    const { env, stdin, stdout, stderr } = context;
+    const flags = command.optsWithGlobals<WriteFlags>();
     const { migrate } = await import('../../wizard/migrate/migrate.js');
     context.exitCode = await untilSignal(async (signal) =>
-      migrate({
-        profile: flags.profile,
-        env,
-        program: packageFile('bin/dsa-slurm'),
-        answers: await givenAnswers(command, flags, stdin),
-        from,
-        yes: flags.yes,
-        dryRun: flags.dryRun,
-        json: flags.json,
-        overwrite: flags.overwrite,
-        probe: flags.probe,
-        stdin,
-        stdout,
-        stderr,
-        signal,
-      }),
+      migrate({ ...(await initOptions(command, context, flags)), from, signal }),
     );
   });
 }

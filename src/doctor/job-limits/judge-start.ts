@@ -43,7 +43,7 @@ export function parsePartitionFacts(
  * Judges whether jobs would ever start. Unless EnforcePartLimits is set, sbatch accepts jobs that cannot, and
  * `sbatch --test-only` even shows a start time (20.11 to 26.05).
  */
-export function judgeStart(
+export function judgeJobStart(
   request: StartRequest,
   partitions: ReadonlyMap<string, PartitionFacts>,
   accounting: AccountingLimits | null,

@@ -19,7 +19,7 @@ import { environmentBinds, parseExec } from './exec-options.js';
 import { hostPath, unpack } from './host-paths.js';
 import { configText, metadataText, readImage } from './image.js';
 import { buildRoot } from './mounts.js';
-import { firstProcess, runProgram } from './run-program.js';
+import { firstProcess, runFakeProgram } from './run-program.js';
 
 function main([root = '', isolation = '', ...args]: string[]): void {
   while (['-q', '--quiet', '-s', '--silent', '-v', '--verbose'].includes(args[0] ?? '')) args.shift();
@@ -115,12 +115,17 @@ function exec(root: string, isolation: string, args: readonly string[]): void {
       ? ['--pid', '--fork', '--kill-child', '--', ...heeding, '/bin/bash', '-c', firstProcess, 'init']
       : [];
     if (options.ownProcesses) first.push(join(top, 'proc'), '/usr/bin/unshare');
-    runProgram('/usr/bin/unshare', [...first, `--root=${top}`, `--wd=${inside}`, '--', ...command], env, '/');
+    runFakeProgram(
+      '/usr/bin/unshare',
+      [...first, `--root=${top}`, `--wd=${inside}`, '--', ...command],
+      env,
+      '/',
+    );
   } else {
     const files = unpack(root, basename(file), image);
     const maps = [...binds, ...files].sort((a, b) => b.target.length - a.target.length);
     const [program = '', ...programArgs] = command.map((arg) => hostPath(arg, maps));
-    runProgram(
+    runFakeProgram(
       program,
       programArgs,
       { ...env, PATH: `${dirname(process.execPath)}:${env['PATH']}` },

@@ -21,7 +21,7 @@ exit $code
 
 const setpriv = '/usr/bin/setpriv';
 
-export function runProgram(
+export function runFakeProgram(
   program: string,
   args: readonly string[],
   env: Record<string, string>,

@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
-import { filesIn, itemsIn, type Folder, type GirderJob, type Item } from './store.js';
-import type { Store, StoredFile, Upload, User } from './store.js';
+import { filesIn, itemsIn, type Folder, type GirderJob, type FakeItem } from './store.js';
+import type { FakeStore, StoredFile, Upload, User } from './store.js';
 
 /** Records as Girder's REST API returns them; keys and their order as in recorded responses. */
 
@@ -30,7 +30,7 @@ export function userAnswer(user: User): Record<string, unknown> {
   };
 }
 
-export function folderAnswer(store: Store, folder: Folder): Record<string, unknown> {
+export function folderAnswer(store: FakeStore, folder: Folder): Record<string, unknown> {
   const files = itemsIn(store, folder.id).flatMap((item) => filesIn(store, item.id));
   return {
     _accessLevel: 2,
@@ -48,7 +48,7 @@ export function folderAnswer(store: Store, folder: Folder): Record<string, unkno
   };
 }
 
-export function itemAnswer(store: Store, item: Item): Record<string, unknown> {
+export function itemAnswer(store: FakeStore, item: FakeItem): Record<string, unknown> {
   return {
     _id: item.id,
     _modelType: 'item',

@@ -5,11 +5,11 @@ import { jobInfoSpec, RestError } from './answers.js';
 import { addJob, cancelJob, loadForLateSave } from './jobs.js';
 import type { Handler } from './rules.js';
 import { route, streamed, type Site } from './routes.js';
-import { addFile, addFolder, addItem, createStore, filesIn, foldersIn, grant } from './store.js';
-import { itemsIn, newId, timestamp, type Folder, type GirderJob, type Item } from './store.js';
+import { addFile, addFolder, addItem, createFakeStore, filesIn, foldersIn, grant } from './store.js';
+import { itemsIn, newId, timestamp, type Folder, type GirderJob, type FakeItem } from './store.js';
 import type { StoredFile } from './store.js';
 
-export type { Folder, GirderJob, Item, StoredFile } from './store.js';
+export type { Folder, GirderJob, FakeItem, StoredFile } from './store.js';
 
 /** A received request, without its secrets. */
 export interface RequestRecord {
@@ -61,7 +61,7 @@ export interface FakeGirder {
   /** Adds a file in a new item of the folder; `content` is its bytes or the path of a file to copy. */
   addFile(folderId: string, name: string, content: Uint8Array | string): Promise<StoredFile>;
   folders(parentId: string): Folder[];
-  items(folderId: string): Item[];
+  items(folderId: string): FakeItem[];
   files(itemId: string): StoredFile[];
   requests(): readonly RequestRecord[];
   /** Loads a job as slicer_cli_web does after publishing its task; the returned function saves that old state. */
@@ -91,7 +91,7 @@ export async function startFakeGirder({
   /** Publishes the revoke of a canceled task, as Girder does. */
   revoke?: (taskId: string) => Promise<void>;
 }): Promise<FakeGirder> {
-  const store = await createStore(join(dir, 'assetstore'));
+  const store = await createFakeStore(join(dir, 'assetstore'));
   const user = { id: newId(), login, created: timestamp() };
   store.users.set(user.id, user);
   const root = addFolder(store, null, 'Sandbox');

@@ -1,8 +1,8 @@
 import { RestError } from './answers.js';
 import { jobStatus, refusal, type Handler } from './rules.js';
-import { grant, newId, timestamp, type GirderJob, type Store } from './store.js';
+import { grant, newId, timestamp, type GirderJob, type FakeStore } from './store.js';
 
-export interface NewJob {
+export interface NewFakeJob {
   title: string;
   type: string;
   userId: string;
@@ -11,7 +11,7 @@ export interface NewJob {
   celeryTaskId?: string | null;
 }
 
-export function addJob(store: Store, options: NewJob): GirderJob {
+export function addJob(store: FakeStore, options: NewFakeJob): GirderJob {
   const id = newId();
   const now = timestamp();
   const handler = options.handler ?? 'celery_handler';

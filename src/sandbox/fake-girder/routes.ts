@@ -9,8 +9,8 @@ import {
   itemsIn,
   timestamp,
   type GirderJob,
-  type Item,
-  type Store,
+  type FakeItem,
+  type FakeStore,
 } from './store.js';
 import type { Grant } from './store.js';
 import { continueUpload, download, startReplacement, startUpload, uploadOffset } from './uploads.js';
@@ -27,7 +27,7 @@ export interface Call {
 }
 
 export interface Site {
-  store: Store;
+  store: FakeStore;
   apiUrl: string;
   startedAt: string;
   /** Publishes what Girder publishes for a cancel. */
@@ -189,7 +189,7 @@ async function cliRoute({ store }: Site, call: Call): Promise<unknown> {
   const fields = await fieldsOf(call);
   const folder = found(store.folders, fields.get('folder') ?? '', 'folder');
   const name = fields.get('name') ?? '';
-  const isSame = (one: Item): boolean => fields.get('replace') === 'true' && one.name === name;
+  const isSame = (one: FakeItem): boolean => fields.get('replace') === 'true' && one.name === name;
   const item = itemsIn(store, folder.id).find(isSame) ?? addItem(store, folder.id, name);
   item.cli = {
     image: fields.get('image') ?? '',
@@ -229,7 +229,7 @@ function found<T>(records: ReadonlyMap<string, T>, id: string, what: string): T 
 }
 
 /** By name, or by the time of creation. */
-function sorted(items: readonly Item[], query: URLSearchParams): readonly Item[] {
+function sorted(items: readonly FakeItem[], query: URLSearchParams): readonly FakeItem[] {
   if (query.get('sort') !== 'created') return items;
   const byAge = items.toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
   return query.get('sortdir') === '-1' ? byAge.toReversed() : byAge;

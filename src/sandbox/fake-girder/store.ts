@@ -19,7 +19,7 @@ export interface Folder {
   meta: Record<string, unknown>;
 }
 
-export interface Item {
+export interface FakeItem {
   id: string;
   folderId: string;
   name: string;
@@ -76,10 +76,10 @@ export interface Upload {
   path: string;
 }
 
-export interface Store {
+export interface FakeStore {
   users: Map<string, User>;
   folders: Map<string, Folder>;
-  items: Map<string, Item>;
+  items: Map<string, FakeItem>;
   files: Map<string, StoredFile>;
   jobs: Map<string, GirderJob>;
   uploads: Map<string, Upload>;
@@ -88,7 +88,7 @@ export interface Store {
   dir: string;
 }
 
-export async function createStore(dir: string): Promise<Store> {
+export async function createFakeStore(dir: string): Promise<FakeStore> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   return {
     users: new Map(),
@@ -110,20 +110,20 @@ const newToken = (): string => randomBytes(32).toString('hex');
 /** `2026-11-23T10:00:02.530000+00:00`: Python's spelling. */
 export const timestamp = (at = Date.now()): string => new Date(at).toISOString().replace('Z', '000+00:00');
 
-export function grant(store: Store, what: Grant): string {
+export function grant(store: FakeStore, what: Grant): string {
   const token = newToken();
   store.grants.set(token, what);
   return token;
 }
 
-export function addFolder(store: Store, parentId: string | null, name: string): Folder {
+export function addFolder(store: FakeStore, parentId: string | null, name: string): Folder {
   const folder = { id: newId(), parentId, name, created: timestamp(), meta: {} };
   store.folders.set(folder.id, folder);
   return folder;
 }
 
 /** A second item of the same name becomes `name (1)`, as in Girder. */
-export function addItem(store: Store, folderId: string, name: string): Item {
+export function addItem(store: FakeStore, folderId: string, name: string): FakeItem {
   const taken = new Set(itemsIn(store, folderId).map((item) => item.name));
   let free = name;
   for (let n = 1; taken.has(free); n += 1) free = `${name} (${n})`;
@@ -134,7 +134,7 @@ export function addItem(store: Store, folderId: string, name: string): Item {
 
 /** Puts a file into an item; `content` is its bytes, or the path of a file to copy. */
 export async function addFile(
-  store: Store,
+  store: FakeStore,
   itemId: string,
   name: string,
   content: Uint8Array | string,
@@ -150,13 +150,13 @@ export async function addFile(
   return file;
 }
 
-export const foldersIn = (store: Store, parentId: string): Folder[] =>
+export const foldersIn = (store: FakeStore, parentId: string): Folder[] =>
   byName([...store.folders.values()].filter((folder) => folder.parentId === parentId));
 
-export const itemsIn = (store: Store, folderId: string): Item[] =>
+export const itemsIn = (store: FakeStore, folderId: string): FakeItem[] =>
   byName([...store.items.values()].filter((item) => item.folderId === folderId));
 
-export const filesIn = (store: Store, itemId: string): StoredFile[] =>
+export const filesIn = (store: FakeStore, itemId: string): StoredFile[] =>
   byName([...store.files.values()].filter((file) => file.itemId === itemId));
 
 function byName<T extends { name: string }>(list: T[]): T[] {

@@ -4,11 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileAnswer, RestError, uploadAnswer } from './answers.js';
-import { addItem, newId, timestamp, type Store, type StoredFile, type Upload } from './store.js';
+import { addItem, newId, timestamp, type FakeStore, type StoredFile, type Upload } from './store.js';
 
 /** POST file: starts an upload; with a body it takes the first chunk at once, and a complete one finishes it. */
 export async function startUpload(
-  store: Store,
+  store: FakeStore,
   query: URLSearchParams,
   body: IncomingMessage,
 ): Promise<object> {
@@ -24,7 +24,7 @@ export async function startUpload(
 
 /** PUT file/:id/contents: the same for an existing file. */
 export async function startReplacement(
-  store: Store,
+  store: FakeStore,
   file: StoredFile,
   query: URLSearchParams,
 ): Promise<object> {
@@ -34,7 +34,7 @@ export async function startReplacement(
 
 /** POST file/chunk. The offset must equal the number of bytes received so far. */
 export async function continueUpload(
-  store: Store,
+  store: FakeStore,
   query: URLSearchParams,
   body: IncomingMessage,
 ): Promise<object> {
@@ -51,7 +51,7 @@ export async function continueUpload(
 }
 
 /** GET file/offset: where to resume after a lost connection. */
-export function uploadOffset(store: Store, query: URLSearchParams): object {
+export function uploadOffset(store: FakeStore, query: URLSearchParams): object {
   return { offset: findUpload(store, query).received };
 }
 
@@ -82,7 +82,7 @@ export async function download(
 }
 
 async function beginUpload(
-  store: Store,
+  store: FakeStore,
   query: URLSearchParams,
   parent: Upload['parent'],
   name: string,
@@ -109,7 +109,7 @@ async function beginUpload(
   return upload;
 }
 
-async function takeChunk(store: Store, upload: Upload, body: IncomingMessage): Promise<object> {
+async function takeChunk(store: FakeStore, upload: Upload, body: IncomingMessage): Promise<object> {
   try {
     await pipeline(body, createWriteStream(upload.path, { flags: 'r+', start: upload.received }));
   } catch {
@@ -126,7 +126,7 @@ async function takeChunk(store: Store, upload: Upload, body: IncomingMessage): P
   return size < upload.size ? uploadAnswer(upload) : finish(store, upload);
 }
 
-async function finish(store: Store, upload: Upload): Promise<object> {
+async function finish(store: FakeStore, upload: Upload): Promise<object> {
   const { parent } = upload;
   store.uploads.delete(upload.id);
   const existing = parent.kind === 'file' ? store.files.get(parent.id) : undefined;
@@ -153,7 +153,7 @@ async function finish(store: Store, upload: Upload): Promise<object> {
   return fileAnswer(file);
 }
 
-function findUpload(store: Store, query: URLSearchParams): Upload {
+function findUpload(store: FakeStore, query: URLSearchParams): Upload {
   const id = query.get('uploadId') ?? '';
   const upload = store.uploads.get(id);
   if (upload === undefined) throw new RestError(400, 'rest', `Invalid upload id (${id}).`);

@@ -4,13 +4,13 @@ import { describeFailure, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
 import { systemPython } from '../services/packages.js';
-import type { TaskMessage } from './message.js';
+import type { ProducedMessage } from './message.js';
 
 export interface Producer {
   kind: 'celery' | 'own';
   /** One sentence for the screen. */
   description: string;
-  publish(messages: readonly TaskMessage[], options?: PublishOptions): Promise<void>;
+  publish(messages: readonly ProducedMessage[], options?: PublishOptions): Promise<void>;
   /** What Girder broadcasts for a cancel. */
   revoke(taskIds: readonly string[]): Promise<void>;
 }
@@ -114,7 +114,7 @@ function ownProducer(brokerUrl: string): Producer {
   };
 }
 
-function celeryHeaders({ id, task, kwargsrepr }: TaskMessage): Record<string, unknown> {
+function celeryHeaders({ id, task, kwargsrepr }: ProducedMessage): Record<string, unknown> {
   return {
     lang: 'py',
     task,

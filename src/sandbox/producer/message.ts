@@ -77,7 +77,7 @@ export interface MessageJob {
 }
 
 /** The parts of a message that the Celery producer does not create. */
-export interface TaskMessage {
+export interface ProducedMessage {
   id: string;
   task: string;
   /** Already pickled. */
@@ -92,7 +92,11 @@ export interface TaskMessage {
 }
 
 /** Builds the message that Girder would publish for this request. */
-export function analysisMessage(request: AnalysisRequest, site: MessageSite, job: MessageJob): TaskMessage {
+export function analysisMessage(
+  request: AnalysisRequest,
+  site: MessageSite,
+  job: MessageJob,
+): ProducedMessage {
   const id = request.taskId ?? randomUUID();
   const client = () => girderClient(site);
   const volumes = defaultVolumes();

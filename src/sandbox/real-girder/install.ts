@@ -40,7 +40,7 @@ export const girderRequirements: Readonly<Record<GirderMajor, readonly string[]>
 /** The oldest Python that Girder 5 and Girder 3 both take. */
 const oldestPython = [3, 10] as const;
 
-export interface InstallOptions {
+export interface GirderInstallOptions {
   /** Kept between runs: installing takes minutes. */
   cache: string;
   run: RunCommand;
@@ -57,7 +57,7 @@ export interface InstallOptions {
 export async function installPython(
   name: string,
   requirements: readonly string[],
-  { cache, run, say }: InstallOptions,
+  { cache, run, say }: GirderInstallOptions,
   withoutDependencies: readonly string[] = [],
 ): Promise<string> {
   const base = await findPython(run);
@@ -94,7 +94,7 @@ export async function installPython(
  * @returns the path of the program
  * @throws DsaSlurmError `sandbox` if Go is missing or the build fails
  */
-export async function buildMongo({ cache, run, say }: InstallOptions): Promise<string> {
+export async function buildMongo({ cache, run, say }: GirderInstallOptions): Promise<string> {
   const files = ['main.go', 'go.mod', 'go.sum'];
   const key = digest(await Promise.all(files.map((file) => readFile(mongoSource(file), 'utf8'))));
   const directory = join(cache, `ferretdb-${key}`);

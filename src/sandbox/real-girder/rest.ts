@@ -3,7 +3,7 @@ import { DsaSlurmError } from '../../base/errors.js';
 /** A document as Girder's API returns it. */
 export type GirderDocument = Readonly<Record<string, unknown>> & { _id: string; name: string };
 
-export interface GirderRequest {
+export interface RestRequest {
   /** Go into the query string, whatever the method: Girder reads them there too. */
   params?: Readonly<Record<string, string | number | boolean>>;
   body?: Uint8Array;
@@ -18,7 +18,7 @@ export interface GirderRest {
    * @returns the parsed JSON of the answer, or its text if it is not JSON
    * @throws GirderAnswerError unless it is answered with 2xx
    */
-  call<Answer = GirderDocument>(method: string, path: string, request?: GirderRequest): Promise<Answer>;
+  call<Answer = GirderDocument>(method: string, path: string, request?: RestRequest): Promise<Answer>;
   /** The bytes of a file. */
   download(fileId: string): Promise<Buffer>;
   /** Uploads a file as a new item of a folder. */
@@ -39,7 +39,7 @@ export class GirderAnswerError extends DsaSlurmError {
 }
 
 export function createRest(apiUrl: string, token = ''): GirderRest {
-  const request = async (method: string, path: string, { params = {}, body }: GirderRequest = {}) => {
+  const request = async (method: string, path: string, { params = {}, body }: RestRequest = {}) => {
     const query = new URLSearchParams(
       Object.entries(params).map(([key, value]): [string, string] => [key, String(value)]),
     );
@@ -55,7 +55,7 @@ export function createRest(apiUrl: string, token = ''): GirderRest {
   return {
     apiUrl,
     token,
-    async call<Answer>(method: string, path: string, options?: GirderRequest): Promise<Answer> {
+    async call<Answer>(method: string, path: string, options?: RestRequest): Promise<Answer> {
       const text = (await request(method, path, options)).toString();
       try {
         return JSON.parse(text) as Answer;

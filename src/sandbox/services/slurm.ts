@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describeFailure, createRunner, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { temporaryDirectory } from '../directory.js';
+import { makeSandboxDirectory } from '../directory.js';
 import { freePorts, isListening } from '../tcp-ports.js';
 import { hostAddress } from './host-address.js';
 import { retryWhenChildEnds, startChild, untilReady, type Child } from '../process.js';
@@ -42,7 +42,7 @@ export interface SlurmDaemon {
   start(more?: readonly string[]): Promise<void>;
 }
 
-export interface SlurmOptions {
+export interface SandboxSlurmOptions {
   dir: string;
   /** Number of nodes, each of which claims 8 CPUs. */
   nodes: number;
@@ -67,14 +67,14 @@ const isShort = (path: string): boolean => Buffer.byteLength(path) <= 60;
  * daemons and all jobs run as the calling user, root or not. Ready means that every node is idle.
  * @throws DsaSlurmError `sandbox`
  */
-export function startSlurm(options: SlurmOptions): Promise<SlurmService> {
+export function startSlurm(options: SandboxSlurmOptions): Promise<SlurmService> {
   return retryWhenChildEnds('Slurm', options.log, () => startDaemons(options));
 }
 
-async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
+async function startDaemons(options: SandboxSlurmOptions): Promise<SlurmService> {
   const { dir, log, minJobAge = 300, accounting } = options;
   const path = withSystemDirectories(options.env['PATH']);
-  const socketDir = isShort(dir) ? dir : await temporaryDirectory('dsa-', isShort);
+  const socketDir = isShort(dir) ? dir : await makeSandboxDirectory('dsa-', isShort);
   const host = await hostAddress();
   const untilAborted = options.signal === undefined ? {} : { signal: options.signal };
   const names = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);

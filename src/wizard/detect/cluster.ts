@@ -4,7 +4,7 @@ import { parseConfigAnswer } from '../../slurm/site.js';
 import { found, missing, type Found } from './found.js';
 
 /** Default account and QOS of the operator's jobs. Null: not known. */
-export interface Association {
+export interface SiteAssociation {
   account: string | null;
   qos: string | null;
   /** All accounts that the operator can use. */
@@ -24,7 +24,7 @@ export async function findAssociation(
   run: RunCommand,
   env: Env,
   options: CommandOptions,
-): Promise<Found<Association>> {
+): Promise<Found<SiteAssociation>> {
   const user = env['USER'] || env['LOGNAME'] || userInfo().username;
   // the database may contain accounts of other clusters
   const config = parseConfigAnswer(await run('scontrol', ['show', 'config'], options));

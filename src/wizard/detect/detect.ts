@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.js';
 import type { RunCommand } from '../../base/command.js';
 import { createApptainer } from '../../apptainer/inspect.js';
 import { readClusterInfo, type ClusterInfo } from '../../slurm/site.js';
-import { findAssociation, findGpus, type Association, type Gpus } from './cluster.js';
+import { findAssociation, findGpus, type SiteAssociation, type Gpus } from './cluster.js';
 import { findDirectories, type CandidateDirectory } from './directories.js';
 import { found, missing, type Found } from './found.js';
 import type { SiteProbes } from './site-probes.js';
@@ -14,7 +14,7 @@ export interface Detection {
   user: { uid: number; gid: number };
   slurm: Found<ClusterInfo>;
   /** The operator's account, if Slurm has accounting. */
-  association: Found<Association>;
+  association: Found<SiteAssociation>;
   /** Partitions with GPUs. */
   gpus: Found<readonly Gpus[]>;
   /** On this host; may differ on compute nodes. */

@@ -4,11 +4,11 @@ import type { InitAnswers } from '../init-answers.js';
 type Broker = InitAnswers['broker'];
 
 /** `amqp://user:password@host:port/vhost`, percent-encoded, for this worker. */
-export function brokerUrl(broker: Broker): string {
+export function brokerUrlOf(broker: Broker): string {
   return address(broker.tls ? 'amqps' : 'amqp', broker, bracketed(broker.host), broker.port);
 }
 
-/** Parses {@link brokerUrl}; null for anything else. */
+/** Parses {@link brokerUrlOf}; null for anything else. */
 export function readBroker(url: string): Broker | null {
   try {
     const { hostname, port, virtualHost, user, tls, connect } = readBrokerUrl(url);

@@ -3,7 +3,7 @@ import { iniValue } from '../../base/text/ini.js';
 import { shellWord } from '../../base/text/shell-text.js';
 import { isLoopback } from '../../doctor/clients/broker.js';
 import type { PlannedFile, InitAnswers } from '../init-answers.js';
-import { backendOf, brokerUrl, brokerUrlInside, readMongoUri } from './addresses.js';
+import { backendOf, brokerUrlOf, brokerUrlInside, readMongoUri } from './addresses.js';
 import { composeScalar, envValue, yamlScalar } from './quote.js';
 import { readTemplate, render, type Values } from './render.js';
 
@@ -65,7 +65,7 @@ export function deploymentFiles(answers: InitAnswers, deployment: Deployment): P
         0o600,
         'RabbitMQ connection of a Python worker on this machine.',
         {
-          ...brokerValues(brokerUrl(answers.broker)),
+          ...brokerValues(brokerUrlOf(answers.broker)),
           seenFrom: 'from this machine',
           tmp: iniValue(dirs.tmp),
         },

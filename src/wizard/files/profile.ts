@@ -4,7 +4,7 @@ import { changeProfile, profileText } from '../../config/save.js';
 import { readAnswer } from '../flow/partial-answers.js';
 import type { PlannedFile, InitAnswers } from '../init-answers.js';
 import { answeredSettings } from '../questions/index.js';
-import { brokerUrl } from './addresses.js';
+import { brokerUrlOf } from './addresses.js';
 
 /**
  * The profile with these answers; its other settings stay as they are.
@@ -30,7 +30,7 @@ export function settingsOf(answers: InitAnswers): Record<string, unknown> {
     ...Object.fromEntries(
       answeredSettings.map(({ key }) => [key, readAnswer(answers, key) ?? undefined] as const),
     ),
-    'broker.url': brokerUrl(answers.broker),
+    'broker.url': brokerUrlOf(answers.broker),
     'slurm.submitScript': answers.dirs.submitScript,
   };
 }

@@ -115,7 +115,7 @@ export async function drainPythonWorkers(options: DrainOptions): Promise<DrainRe
   });
   const nodes = [...new Set([...consumers, ...earlier].map(({ node }) => node))];
   if (!wait) return { nodes, lost: [], silent };
-  const lost = await waitUntilIdle(nodes, {
+  const lost = await waitUntilPythonIdle(nodes, {
     look: async (left) => onBroker(options, async (calls) => look(calls, left)),
     clock,
     signal,
@@ -154,7 +154,7 @@ interface WaitOptions extends Pick<DrainOptions, 'clock' | 'signal' | 'onProgres
  * Waits until each node holds no tasks or is gone. Silence is neither.
  * @returns what was lost with nodes that ended; null if interrupted
  */
-export async function waitUntilIdle(
+export async function waitUntilPythonIdle(
   nodes: readonly string[],
   { look, clock, signal, onProgress }: WaitOptions,
 ): Promise<DrainResult['lost'] | null> {

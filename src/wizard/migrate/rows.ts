@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { maskAssignment, maskText, masked } from '../../base/text/redact.js';
 import { findSetting, formatValue } from '../../config/catalog.js';
-import { brokerUrl, readBroker } from '../files/addresses.js';
+import { brokerUrlOf, readBroker } from '../files/addresses.js';
 import { readAnswer } from '../flow/partial-answers.js';
 import type { OldValue } from '../import/old-values.js';
 import { secretAnswers, type Draft } from '../init-answers.js';
@@ -131,7 +131,7 @@ function answerOf(key: string, draft: Draft): unknown {
   const { host, port, user, password, vhost = '/', tls = false } = draft.broker ?? {};
   if (host === undefined || port === undefined || user === undefined || password === undefined)
     return undefined;
-  return brokerUrl({ host, port, user, password, vhost, tls });
+  return brokerUrlOf({ host, port, user, password, vhost, tls });
 }
 
 function sameValue(key: string, file: string, text: string, after: unknown): boolean {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { isLocal } from '../flow/partial-answers.js';
 import type { Draft } from '../init-answers.js';
-import { oneLine } from '../validate/text.js';
+import { withoutControlCharacters } from '../validate/text.js';
 import { sharedDirectory, submitScript } from '../validate/directory.js';
 import type { Question } from './question.js';
 
@@ -75,6 +75,6 @@ export const directoryQuestions: readonly Question[] = [
     optional: true,
     proposal: () => null,
     asked: () => false,
-    validate: oneLine,
+    validate: withoutControlCharacters,
   },
 ];

@@ -1,4 +1,4 @@
-import { pattern, oneLine, portNumber } from '../validate/text.js';
+import { pattern, withoutControlCharacters, portNumber } from '../validate/text.js';
 import { brokerAuthority, brokerHost, brokerLogin, brokerText, splitBroker } from '../validate/broker.js';
 import { apiKey, apiUrl, completeApiUrl, girderAuthority } from '../validate/girder.js';
 import { mongoUri } from '../validate/mongo.js';
@@ -49,7 +49,7 @@ export const serviceQuestions: readonly Question[] = [
     flag: '--broker-vhost',
     proposal: () => '/',
     asked: () => false,
-    validate: oneLine,
+    validate: withoutControlCharacters,
   },
   {
     key: 'broker.tls',
@@ -85,7 +85,7 @@ export const serviceQuestions: readonly Question[] = [
     kind: 'text',
     flag: '--broker-user',
     proposal: (draft) => (hasDeployment(draft) ? 'dsa' : 'guest'),
-    validate: oneLine,
+    validate: withoutControlCharacters,
   },
   {
     key: 'broker.password',

@@ -1,4 +1,4 @@
-import { oneLine } from '../validate/text.js';
+import { withoutControlCharacters } from '../validate/text.js';
 import { containerRuntime, jobRequest, memory, partitionName } from '../validate/slurm.js';
 import { isLocal } from '../flow/partial-answers.js';
 import type { Detection } from '../detect/detect.js';
@@ -152,7 +152,7 @@ export const slurmQuestions: readonly Question[] = [
     optional: true,
     proposal: (_draft, detected) => (hasGpus(detected) ? 'gpu:1' : null),
     asked: (_draft, detected) => hasGpus(detected),
-    validate: oneLine,
+    validate: withoutControlCharacters,
   },
   {
     key: 'apptainer.command',

@@ -3,12 +3,12 @@ import { DsaSlurmError } from '../../base/errors.js';
 import { isClientCertificateRefused } from '../../celery/amqp/broker-errors.js';
 import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
 import { isLoopback } from '../../doctor/clients/broker.js';
-import { brokerUrl } from '../files/addresses.js';
+import { brokerUrlOf } from '../files/addresses.js';
 import { hasDeployment, type AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
 import type { Draft } from '../init-answers.js';
 import { warning, ok, problem, type ValidationResult } from './validation-result.js';
-import { oneLine } from './text.js';
+import { withoutControlCharacters } from './text.js';
 
 type Broker = NonNullable<Draft['broker']>;
 
@@ -57,7 +57,7 @@ export async function brokerHost(
   { draft, probes }: ValidateContext,
 ): Promise<ValidationResult> {
   const host = String(value ?? '');
-  const text = oneLine(host);
+  const text = withoutControlCharacters(host);
   if (text.kind !== 'ok') return text;
   if (!/^[\w.:-]{1,253}$/.test(host)) {
     return problem('This is not a host name.', 'Write it like rabbitmq.example or rabbitmq.example:5671.');
@@ -134,7 +134,7 @@ export async function brokerLogin(
 }
 
 function urlOf({ broker = {} }: Draft): string {
-  return brokerUrl(withDefaults(broker));
+  return brokerUrlOf(withDefaults(broker));
 }
 
 /** Whether the broker is part of the deployment that init writes, so that it is not running yet. */

@@ -1,7 +1,7 @@
 import type { AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
 import { warning, ok, problem, type ValidationResult } from './validation-result.js';
-import { oneLine } from './text.js';
+import { withoutControlCharacters } from './text.js';
 
 /** Memory: `2` is megabytes for Slurm, which is rarely meant. */
 export async function memory(value: AnswerValue, context: ValidateContext): Promise<ValidationResult> {
@@ -21,7 +21,7 @@ export async function jobRequest(
   value: AnswerValue,
   { draft, probes, detected }: ValidateContext,
 ): Promise<ValidationResult> {
-  const text = oneLine(value);
+  const text = withoutControlCharacters(value);
   if (value === null || text.kind !== 'ok') return text;
   if (!/^[\w.,:@+-]{1,200}$/.test(String(value))) {
     return problem('sbatch does not accept this value.', 'Use letters, digits, dots, colons and hyphens.');

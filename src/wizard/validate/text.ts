@@ -2,7 +2,7 @@ import type { AnswerValue } from '../flow/partial-answers.js';
 import { ok, problem, type ValidationResult } from './validation-result.js';
 
 /** One line of text without control characters, or null. */
-export function oneLine(value: AnswerValue): ValidationResult {
+export function withoutControlCharacters(value: AnswerValue): ValidationResult {
   if (value === null || !/\p{Cc}/u.test(String(value))) return ok();
   return problem('This contains control characters.', 'Type it instead of pasting it.');
 }
@@ -20,7 +20,7 @@ export function portNumber(value: AnswerValue): ValidationResult {
 /** A password for a new service. */
 export function strongSecret(value: AnswerValue): ValidationResult {
   const text = String(value ?? '');
-  const line = oneLine(text);
+  const line = withoutControlCharacters(text);
   if (line.kind !== 'ok') return line;
   if (text.length < 8) return problem('It has fewer than 8 characters.', 'Use a longer one.');
   return ok();

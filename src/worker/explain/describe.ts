@@ -2,7 +2,7 @@ import type { Analysis, OutputHook } from '../../girder/protocol/analysis.js';
 import { mapApiUrl, type ApiUrlMap } from '../../girder/api/api-url.js';
 import type { DecoderDump } from '../../girder/pickle/decoder-dump.js';
 import { streamsOf, type StreamSink } from '../../girder/protocol/streams.js';
-import type { ExplainedHook, ExplainedStream, FollowUp } from './explanation.js';
+import type { ExplainedHook, ExplainedStream, ExplainedFollowUp } from './explanation.js';
 
 /** What happens to an output. */
 export function explainHook(hook: OutputHook, apiUrlMap: ApiUrlMap): ExplainedHook {
@@ -61,13 +61,13 @@ const whens = [
 ] as const;
 
 /** The tasks to be published after this one. The message has a chain in reverse order. */
-export function followUps(embed: DecoderDump): FollowUp[] {
+export function followUps(embed: DecoderDump): ExplainedFollowUp[] {
   const parts = table(embed);
   return whens.flatMap(([name, when]) => {
     const value = parts?.[name] ?? null;
     const signatures = Array.isArray(value) ? value : value === null ? [] : [value];
     const ordered = name === 'chain' ? signatures.toReversed() : signatures;
-    return ordered.map((signature): FollowUp => {
+    return ordered.map((signature): ExplainedFollowUp => {
       const { task, options } = table(signature) ?? {};
       const id = table(options ?? null)?.['task_id'];
       return { when, task: typeof task === 'string' ? task : '?', id: typeof id === 'string' ? id : null };

@@ -30,7 +30,7 @@ export interface Explanation {
   /** The argument vector of sbatch; null with the executor `local`. */
   sbatch: string[] | null;
   hooks: ExplainedHook[];
-  followUps: FollowUp[];
+  followUps: ExplainedFollowUp[];
 }
 
 export interface Reason {
@@ -89,7 +89,7 @@ export interface ExplainedHook {
   options: readonly string[];
 }
 
-export interface FollowUp {
+export interface ExplainedFollowUp {
   when: 'on success' | 'on failure' | 'next in chain' | 'chord';
   task: string;
   id: string | null;

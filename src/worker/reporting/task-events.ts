@@ -1,7 +1,7 @@
 import type { TaskEvent } from '../../celery/control/events.js';
-import { pythonRepr } from '../../celery/messages/python-repr.js';
+import { pythonStringRepr } from '../../celery/messages/python-repr.js';
 import type { RunStore } from '../run-state/run-store.js';
-import type { JobEnd, Run } from '../run-state/run.js';
+import type { RecordedJobEnd, Run } from '../run-state/run.js';
 
 /** SIGTERM: the first signal that Slurm sends to a canceled job. */
 const cancelSignal = 15;
@@ -38,7 +38,7 @@ export function publishTaskEvents(runStore: RunStore, publish: (event: TaskEvent
 }
 
 /** Slurm ends some jobs that never got a node. */
-function hasRun({ outcome, state }: JobEnd): boolean {
+function hasRun({ outcome, state }: RecordedJobEnd): boolean {
   return outcome !== 'canceled' && !['BOOT_FAIL', 'DEADLINE', ''].includes(state.base);
 }
 
@@ -61,7 +61,7 @@ function endOf({ id: uuid, outcome, reason, cancel }: Run, runtime: number): Tas
       return {
         type: 'task-failed',
         uuid,
-        exception: `RuntimeError(${pythonRepr(reason ?? 'The analysis failed.', 1_000)})`,
+        exception: `RuntimeError(${pythonStringRepr(reason ?? 'The analysis failed.', 1_000)})`,
         traceback: '',
       };
   }

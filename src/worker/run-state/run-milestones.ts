@@ -1,6 +1,6 @@
 import type { StagedAnalysis } from '../../girder/protocol/analysis.js';
 import type { RunStore } from './run-store.js';
-import type { JobEnd, Outcome, Run, Submission } from './run.js';
+import type { RecordedJobEnd, Outcome, Run, RecordedSubmission } from './run.js';
 
 /**
  * A run narrowed by what its journal has. The stages pass these types on, so that none can be called too early. The stage alone
@@ -11,13 +11,13 @@ import type { JobEnd, Outcome, Run, Submission } from './run.js';
 export type StagedRun = Run & { readonly staged: StagedAnalysis };
 
 /** sbatch was called or was about to be: Slurm may have its job. */
-export type SubmittingRun = Run & { readonly submission: Submission };
+export type SubmittingRun = Run & { readonly submission: RecordedSubmission };
 
 /** Slurm has accepted its job. */
 export type SubmittedRun = SubmittingRun & { readonly jobId: string };
 
 /** Its job has ended. */
-export type EndedRun = SubmittedRun & { readonly end: JobEnd };
+export type EndedRun = SubmittedRun & { readonly end: RecordedJobEnd };
 
 /** Its outcome is final and must be reported to Girder. */
 export type DecidedRun = Run & { readonly outcome: Outcome };

@@ -31,7 +31,7 @@ export type Outcome = (typeof outcomes)[number];
 export type CancelSource = 'girder' | 'operator' | 'celery' | 'termination' | 'expiry' | 'deletion';
 
 /** What is submitted. Recorded before sbatch is called, so that the job can be found after a crash. */
-export interface Submission {
+export interface RecordedSubmission {
   /** The run's key, in the comment of the Slurm job. */
   key: string;
   /** The worker's mark, in the comment too; see `jobComment`. Missing in journals of older versions. */
@@ -50,7 +50,7 @@ export interface Submission {
 }
 
 /** How a job ended, and the source of this information. */
-export interface JobEnd {
+export interface RecordedJobEnd {
   outcome: Outcome;
   state: JobState;
   exitCode: { code: number; signal: number } | null;
@@ -82,7 +82,7 @@ export interface Run {
   /** Null until the task was read. */
   readonly facts: RunFacts | null;
   readonly staged: StagedAnalysis | null;
-  readonly submission: Submission | null;
+  readonly submission: RecordedSubmission | null;
   readonly jobId: string | null;
   /** Slurm's latest reason why the job is pending, or why sbatch rejects it at present; for screens. */
   readonly waitingReason: string | null;
@@ -102,7 +102,7 @@ export interface Run {
   /** Why Girder is unavailable at present. Missing in journals of older versions. */
   readonly girderProblem?: string | null;
   readonly cancel: { readonly at: number; readonly by: CancelSource } | null;
-  readonly end: JobEnd | null;
+  readonly end: RecordedJobEnd | null;
   /** Keys of uploaded outputs. */
   readonly outputsDone: readonly string[];
   /** Uploads in progress, by the key of the output. */
@@ -175,7 +175,7 @@ export type RunEvent =
   | { type: 'staging'; at: number }
   | { type: 'staged'; at: number; staged: StagedAnalysis }
   /** Intent: sbatch is about to be called. */
-  | { type: 'submitting'; at: number; submission: Submission }
+  | { type: 'submitting'; at: number; submission: RecordedSubmission }
   | { type: 'submitted'; at: number; jobId: string }
   /** The job is pending, possibly after a requeue; or sbatch rejects it at present. */
   | { type: 'waiting'; at: number; reason: string | null }
@@ -195,7 +195,7 @@ export type RunEvent =
   /** Written only by older versions. */
   | { type: 'stream-read'; at: number; stream: number; offset: number }
   | { type: 'stream-broken'; at: number; reason: string }
-  | { type: 'job-ended'; at: number; end: JobEnd }
+  | { type: 'job-ended'; at: number; end: RecordedJobEnd }
   /** Intent: an output is about to be uploaded. */
   | { type: 'output-begun'; at: number; key: string; upload: PendingUpload }
   | { type: 'output-done'; at: number; key: string }

@@ -9,7 +9,7 @@ import { followLog } from '../logs/follow-log.js';
 import { waitForOutputFiles } from './wait-for-output-files.js';
 import { reconcileLog } from '../logs/reconcile-log.js';
 import { currentRun, type EndedRun, type SubmittedRun } from '../run-state/run-milestones.js';
-import type { JobEnd } from '../run-state/run.js';
+import type { RecordedJobEnd } from '../run-state/run.js';
 import type { Services, StageContext } from '../worker-services.js';
 import { createQueueStatusReporter, type QueueStatusReporter } from '../reporting/queue-status-reporter.js';
 
@@ -103,7 +103,10 @@ async function noteOperatorCancel(
  * Adds what only the exit record knows: what the job used, and that its analysis was signaled because the time limit was near. If
  * the batch script exited before Slurm ended the job, Slurm knows only the exit code.
  */
-async function withRecord({ cancel, jobId, submission }: SubmittedRun, end: JobEnd): Promise<JobEnd> {
+async function withRecord(
+  { cancel, jobId, submission }: SubmittedRun,
+  end: RecordedJobEnd,
+): Promise<RecordedJobEnd> {
   const record = await readExitRecord(submission.exitRecord);
   if (record === null || record.jobId !== jobId) return end;
   const used = record.usage === null ? end : { ...end, usage: record.usage };
@@ -117,7 +120,7 @@ async function waitForEnd(
   submitted: SubmittedRun,
   services: MonitorServices,
   onRunning: () => void,
-): Promise<JobEnd> {
+): Promise<RecordedJobEnd> {
   const { tracker, owner } = services.executor;
   const current = (): SubmittedRun => currentRun(services.runStore, submitted);
   const wasShown = submitted.waitingReason !== null;
@@ -248,7 +251,7 @@ async function readRow(
   row: JobRow,
   { girderJob, message }: { girderJob: GirderJob; message: QueueStatusReporter },
   services: Services<'runStore' | 'executor'>,
-): Promise<JobEnd | null | 'ask'> {
+): Promise<RecordedJobEnd | null | 'ask'> {
   const phase = phaseOf(row.state, row.reason);
   switch (phase) {
     case 'waiting':

@@ -12,7 +12,7 @@ import { withQueueSlot } from './limit-concurrency.js';
 import { acceptedJob, planJob, type PlannedJob, type PlanRequest } from '../job-request/plan.js';
 import { commandLines } from '../views/command-lines.js';
 import { isSubmitted, isSubmitting, type StagedRun, type SubmittedRun } from '../run-state/run-milestones.js';
-import type { Run, Submission } from '../run-state/run.js';
+import type { Run, RecordedSubmission } from '../run-state/run.js';
 import type { ClearResult, WaitingRefusal } from './submit-gate.js';
 import type { Services, StageContext } from '../worker-services.js';
 
@@ -57,7 +57,12 @@ export async function submitJob(
   const batch = await prepareBatch({ run, runId: run.id, analysis, staged, girder }, context, services);
 
   const { target } = batch;
-  let submission: Submission = { ...batch.submission, mark, target: target.name, at: services.clock.now() };
+  let submission: RecordedSubmission = {
+    ...batch.submission,
+    mark,
+    target: target.name,
+    at: services.clock.now(),
+  };
 
   /** Calls sbatch once, and looks the job up if the answer is unclear. */
   async function submitOnce(): Promise<ClearResult> {
@@ -124,7 +129,7 @@ function showWaiting(
 
 /** Queries Slurm until it answers. Returns the job's id, or null once it is certain that no job exists. */
 async function lookUp(
-  { key, mark, exitRecord }: Submission,
+  { key, mark, exitRecord }: RecordedSubmission,
   since: number,
   { stopping }: StageContext,
   { executor, clock, log }: LookUpServices,
@@ -161,7 +166,7 @@ async function prepareBatch(
   }: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis; run: StagedRun },
   { girderJob }: StageContext,
   services: Services<'settings' | 'apptainer' | 'submitScript'>,
-): Promise<{ submission: Omit<Submission, 'at'> } & Pick<PlannedJob, 'request' | 'target'>> {
+): Promise<{ submission: Omit<RecordedSubmission, 'at'> } & Pick<PlannedJob, 'request' | 'target'>> {
   const { settings, submitScript } = services;
   const logsDir = requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS');
   const { sif, facts } = await findImage(request.analysis.image, services);

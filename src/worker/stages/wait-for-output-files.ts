@@ -7,7 +7,7 @@ import { missingOutputs } from '../../girder/transfer/upload-outputs.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { sizeOfLog } from '../logs/log-file.js';
 import type { EndedRun } from '../run-state/run-milestones.js';
-import type { JobEnd } from '../run-state/run.js';
+import type { RecordedJobEnd } from '../run-state/run.js';
 import type { Services, StageContext } from '../worker-services.js';
 
 /** Interval between two checks, in milliseconds: the first and the longest. */
@@ -40,7 +40,7 @@ export async function waitForOutputFiles(
 }
 
 /** Whether the batch script ended the job, and not Slurm: only then it has written its record. */
-function endedOnItsOwn({ outcome, state, exitCode }: JobEnd): boolean {
+function endedOnItsOwn({ outcome, state, exitCode }: RecordedJobEnd): boolean {
   if (outcome === 'succeeded') return true;
   return state.base === 'FAILED' && exitCode !== null && exitCode.code !== 0 && exitCode.signal === 0;
 }

@@ -4,7 +4,7 @@ import type { Analysis } from '../../girder/protocol/analysis.js';
 import { submitArguments } from '../../slurm/commands/sbatch.js';
 import { createMessageMask } from '../../base/text/redact.js';
 import type { PlannedJob } from '../job-request/plan.js';
-import type { Submission } from '../run-state/run.js';
+import type { RecordedSubmission } from '../run-state/run.js';
 
 /** Limits, because the journal keeps the command lines of every run. */
 const maxArguments = 200;
@@ -16,7 +16,7 @@ export function commandLines(
   analysis: Analysis,
   { request, exec, command }: PlannedJob,
   { apptainer, worker }: Pick<Settings, 'apptainer' | 'worker'>,
-): NonNullable<Submission['lines']> {
+): NonNullable<RecordedSubmission['lines']> {
   const mask = createMessageMask(headers, analysis);
   const shown = (line: readonly string[]): string[] => {
     const texts = (mask(line) as readonly string[]).slice(0, maxArguments);

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { join } from 'node:path';
 import { describeFailure } from '../../../src/base/command.js';
-import { installPython, type InstallOptions } from '../../../src/sandbox/real-girder/install.js';
+import { installPython, type GirderInstallOptions } from '../../../src/sandbox/real-girder/install.js';
 import type { RigImage } from '../../girder/support/image.js';
 
 /**
@@ -60,7 +60,7 @@ export interface HistomicsTk {
 }
 
 /** @throws DsaSlurmError `sandbox` if Python is missing or pip fails */
-export async function installHistomicsTk(options: InstallOptions): Promise<HistomicsTk> {
+export async function installHistomicsTk(options: GirderInstallOptions): Promise<HistomicsTk> {
   const python = await installPython('histomicstk', dependencies, options, ['histomicstk==1.4.0']);
   const script =
     'import importlib.util as u, json, sys; print(json.dumps([sys.prefix, sys.base_prefix, u.find_spec("histomicstk").origin]))';

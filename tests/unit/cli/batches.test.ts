@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 
 import { formatLine, writeLine } from '../../../src/worker/run-state/journal-lines.js';
-import type { JobEnd, RunEvent } from '../../../src/worker/run-state/run.js';
+import type { RecordedJobEnd, RunEvent } from '../../../src/worker/run-state/run.js';
 import { someTask } from '../../support/tasks.js';
 import { runCli, temporaryHome } from './support.js';
 
@@ -12,7 +12,7 @@ const gigabyte = 1024 ** 3;
 const now = Date.now();
 
 /** The events of a slide whose job ended like this; null: it still waits. */
-function slide(id: string, end: Partial<JobEnd> | null): string[] {
+function slide(id: string, end: Partial<RecordedJobEnd> | null): string[] {
   const task = someTask({ id });
   const failed = end?.outcome === 'failed';
   const events: RunEvent[] = [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
-  judgeStart,
+  judgeJobStart,
   parsePartitionFacts,
   type StartJudgment,
 } from '../../../src/doctor/job-limits/judge-start.js';
@@ -90,7 +90,7 @@ describe('the first level that limits a resource counts', () => {
     [{ 'cpus-per-task': '9' }, ['QOS normal allows a job 8 CPUs (MaxTRES), not 9']],
     [{ gres: 'gpu:2' }, ['account path allows a job 1 gres/gpu (MaxTRES), not 2']],
   ])('%j', (options, forever) => {
-    expect(judgeStart(new Map(Object.entries(options)), partitions, accounting)).toEqual({
+    expect(judgeJobStart(new Map(Object.entries(options)), partitions, accounting)).toEqual({
       forever,
       usedUp: [],
       notes: [],
@@ -114,7 +114,7 @@ function judgeUnder(normal: Partial<Limits>, isSafe: boolean): StartJudgment {
     ['cpus-per-task', '2'],
     ['time', '30'],
   ]);
-  return judgeStart(request, parsePartitionFacts('PartitionName=main Default=YES', new Map()), accounting);
+  return judgeJobStart(request, parsePartitionFacts('PartitionName=main Default=YES', new Map()), accounting);
 }
 
 describe('computing time that jobs share', () => {

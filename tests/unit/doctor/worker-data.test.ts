@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { data, judgeStatus } from '../../../src/doctor/checks/worker/data.js';
+import { data, judgeStatusFile } from '../../../src/doctor/checks/worker/data.js';
 import { running } from '../../../src/doctor/checks/worker/running.js';
 import { statusFileName, type WorkerStatus } from '../../../src/worker/run-state/status-file.js';
 import { ask, factOf, settingsWith } from '../../support/doctor.js';
@@ -83,7 +83,7 @@ describe('judgeStatus', () => {
     ],
     ['problem', { problem: 'Girder says 500.' }, 'warn', 'last error: Girder says 500.', '--only girder'],
   ])('%s', (_name, changes, status, evidence, fix) => {
-    const finding = judgeStatus(
+    const finding = judgeStatusFile(
       { ...well, ...changes },
       { now, pollMs: 5_000, profile: 'lab', executor: 'slurm' },
     );
@@ -95,7 +95,9 @@ describe('judgeStatus', () => {
 
   it('allows for a long poll interval', () => {
     const old = { ...well, jobsAt: now - 200_000 };
-    expect(judgeStatus(old, { now, pollMs: 100_000, profile: 'lab', executor: 'slurm' }).status).toBe('ok');
+    expect(judgeStatusFile(old, { now, pollMs: 100_000, profile: 'lab', executor: 'slurm' }).status).toBe(
+      'ok',
+    );
   });
 });
 

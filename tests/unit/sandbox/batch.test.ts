@@ -2,7 +2,7 @@ import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { planBatch } from '../../../src/sandbox/batch.js';
 import { resultTable, summary } from '../../../src/sandbox/report.js';
-import { statusProblems, type Verdict } from '../../../src/sandbox/verify.js';
+import { unexpectedStatuses, type CaseVerdict } from '../../../src/sandbox/verify.js';
 
 test.each([1, 2, 3, 12, 40])('a batch of %d: one failure and one cancel if it is large enough', (count) => {
   const expected = planBatch(count).map((planned) => planned.expected);
@@ -30,10 +30,10 @@ test.each([
   ['canceled', [2, 5], false],
   ['canceled', [2, 3], false],
 ] as const)('%s with the statuses %j', (expected, statuses, right) => {
-  expect(statusProblems(expected, statuses).length === 0).toBe(right);
+  expect(unexpectedStatuses(expected, statuses).length === 0).toBe(right);
 });
 
-function verdictOn(index: number, seen: Partial<Verdict>): Verdict {
+function verdictOn(index: number, seen: Partial<CaseVerdict>): CaseVerdict {
   const planned = planBatch(12)[index];
   if (planned === undefined) throw new Error('no case');
   return {

@@ -5,7 +5,7 @@ import type { Check, Finding } from '../../check.js';
 import { combine, configSet, ok, warn } from '../../check-result.js';
 import { readAccountingLimits, type AccountingLimits } from '../../job-limits/accounting-limits.js';
 import {
-  judgeStart,
+  judgeJobStart,
   parsePartitionFacts,
   type PartitionFacts,
   type StartRequest,
@@ -39,7 +39,7 @@ export const start: Check = {
         : null;
     const findings = jobKinds(settings.slurm).map((kind): Finding => {
       const request = new Map(kind.resources.map(({ option, value }) => [option, value]));
-      const { forever: reasons, usedUp, notes } = judgeStart(request, partitions, accounting);
+      const { forever: reasons, usedUp, notes } = judgeJobStart(request, partitions, accounting);
       if (reasons.length === 0 && usedUp.length > 0) {
         return {
           status: 'fail',
@@ -81,7 +81,7 @@ function fixFor(
   }
   const better = [...site.partitions.keys()].find((partition) => {
     const elsewhere = new Map([...request, ['partition', partition] as const]);
-    return judgeStart(elsewhere, site.partitions, site.accounting).forever.length === 0;
+    return judgeJobStart(elsewhere, site.partitions, site.accounting).forever.length === 0;
   });
   return better === undefined
     ? 'scontrol show partition   # and: sacctmgr show qos'

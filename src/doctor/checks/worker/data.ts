@@ -16,7 +16,7 @@ const silentMs = 3 * statusEveryMs;
 const oldMs = 60_000;
 
 /** Judges the status file of a running worker. `pollMs` is its poll interval. */
-export function judgeStatus(
+export function judgeStatusFile(
   { at, broker, jobsAt, jobsProblem, inFlight, problem, standbys }: WorkerStatus,
   {
     now,
@@ -89,7 +89,7 @@ export const data: Check = {
     }
     const status = parseStatus(text);
     if (status === null) return warn(`${path} is not valid.`, 'Restart the worker to rewrite it.');
-    return judgeStatus(status, {
+    return judgeStatusFile(status, {
       now: clock.now(),
       pollMs: settings.slurm.pollSeconds * 1_000,
       profile,

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../../src/base/errors.js';
 import type { HeldTask } from '../../../../src/wizard/migrate/celery-workers.js';
-import { waitUntilIdle, type DrainProgress, type NodeLook } from '../../../../src/wizard/migrate/drain.js';
+import {
+  waitUntilPythonIdle,
+  type DrainProgress,
+  type NodeLook,
+} from '../../../../src/wizard/migrate/drain.js';
 
 const running: HeldTask = { id: 'a-1', name: 'some.task', state: 'running', startedAt: null };
 const waiting: HeldTask = { id: 'a-2', name: 'some.task', state: 'waiting', startedAt: null };
@@ -16,7 +20,7 @@ async function wait(...looks: (NodeLook | Error)[]) {
   const abort = new AbortController();
   const seen: DrainProgress[] = [];
   let count = 0;
-  const lost = await waitUntilIdle(['celery@old'], {
+  const lost = await waitUntilPythonIdle(['celery@old'], {
     async look() {
       const found = looks[Math.min(count, looks.length - 1)] ?? idle;
       count += 1;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { importSite } from '../../../../src/wizard/import/index.js';
-import { rowsText } from '../../../../src/wizard/migrate/render-rows.js';
+import { rowsText } from '../../../../src/wizard/migrate/review.js';
 import { migrationRows, type MigrationRow } from '../../../../src/wizard/migrate/rows.js';
 
 let dir: string;

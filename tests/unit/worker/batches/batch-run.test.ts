@@ -4,7 +4,7 @@ import type { Analysis, ContainerArgument, Input } from '../../../../src/girder/
 import { argumentsKey } from '../../../../src/worker/batches/arguments-key.js';
 import { batchRunOf } from '../../../../src/worker/batches/batch-run.js';
 import { lastLinesMark } from '../../../../src/worker/reporting/failure-reason.js';
-import { applyEvent, beginRun, type JobEnd, type Run } from '../../../../src/worker/run-state/run.js';
+import { applyEvent, beginRun, type RecordedJobEnd, type Run } from '../../../../src/worker/run-state/run.js';
 import { someTask } from '../../../support/tasks.js';
 
 const access = { apiUrl: 'http://girder/api/v1', token: 'SECRET' };
@@ -83,7 +83,7 @@ const submission = {
 };
 
 /** A run that failed as `end` says. */
-function failedRun(end: Partial<JobEnd> | null, reason: string): Run {
+function failedRun(end: Partial<RecordedJobEnd> | null, reason: string): Run {
   const begun = beginRun({ type: 'accepted', at: 0, task: someTask(), refusal: null });
   const described = applyEvent(begun, {
     type: 'described',
@@ -113,7 +113,7 @@ function failedRun(end: Partial<JobEnd> | null, reason: string): Run {
   });
 }
 
-const causeOf = (end: Partial<JobEnd> | null, reason = 'It failed.') =>
+const causeOf = (end: Partial<RecordedJobEnd> | null, reason = 'It failed.') =>
   batchRunOf(failedRun(end, reason))?.cause;
 
 describe('why a run failed', () => {

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import type { Executor } from '../../../../src/worker/executor/executor.js';
 import { failureReason } from '../../../../src/worker/reporting/failure-reason.js';
 import type { EndedRun } from '../../../../src/worker/run-state/run-milestones.js';
-import type { JobEnd } from '../../../../src/worker/run-state/run.js';
+import type { RecordedJobEnd } from '../../../../src/worker/run-state/run.js';
 
 test('the last lines of a short log are those of the program', async () => {
   const logFile = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-reason-')), 'log');
@@ -15,7 +15,7 @@ test('the last lines of a short log are those of the program', async () => {
     logFile,
     "WARNING: passwd file doesn't exist in container, not updating\n<filter-progress>0.5</filter-progress>\nNo such slide\n",
   );
-  const end: JobEnd = {
+  const end: RecordedJobEnd = {
     outcome: 'failed',
     state: { base: 'FAILED', flags: [] },
     exitCode: { code: 3, signal: 0 },

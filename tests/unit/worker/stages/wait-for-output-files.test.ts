@@ -8,7 +8,7 @@ import { silentLog } from '../../../../src/base/log.js';
 import type { Analysis, OutputHook } from '../../../../src/girder/protocol/analysis.js';
 import { waitForOutputFiles } from '../../../../src/worker/stages/wait-for-output-files.js';
 import type { EndedRun } from '../../../../src/worker/run-state/run-milestones.js';
-import type { JobEnd } from '../../../../src/worker/run-state/run.js';
+import type { RecordedJobEnd } from '../../../../src/worker/run-state/run.js';
 import type { StageContext, WorkerServices } from '../../../../src/worker/worker-services.js';
 import { someSettings } from '../../../support/settings.js';
 
@@ -18,14 +18,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const good: JobEnd = {
+const good: RecordedJobEnd = {
   outcome: 'succeeded',
   state: { base: 'COMPLETED', flags: [] },
   exitCode: { code: 0, signal: 0 },
   reason: '',
   toldBy: 'squeue',
 };
-const failed: JobEnd = {
+const failed: RecordedJobEnd = {
   ...good,
   outcome: 'failed',
   state: { base: 'FAILED', flags: [] },
@@ -53,7 +53,7 @@ function output(mustExist: boolean): OutputHook {
 
 /** @param later what happens once so many seconds have passed @returns the seconds that were waited */
 async function waited(
-  end: JobEnd,
+  end: RecordedJobEnd,
   {
     hooks = [],
     later = {},
