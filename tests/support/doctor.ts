@@ -1,7 +1,9 @@
+import { expect } from 'vitest';
+
 import { systemClock, type Clock } from '../../src/base/clock.js';
 import type { CommandResult, RunCommand } from '../../src/base/command.js';
 import { loadSettings, type Settings } from '../../src/config/index.js';
-import type { Check, CheckContext, CheckResult, RunContext } from '../../src/doctor/check.js';
+import type { Check, CheckContext, CheckResult, Finding, RunContext } from '../../src/doctor/check.js';
 import type { CheckFacts, FactId } from '../../src/doctor/facts.js';
 import { runChecks } from '../../src/doctor/run-checks.js';
 
@@ -115,4 +117,17 @@ export function createManualClock(start = 1_800_000_000_000): Clock & { pass(ms:
       await settle();
     },
   };
+}
+
+/** Checks status, a piece of the evidence, and a piece of the fix; null for none. */
+export function expectFinding(
+  finding: Finding | { status: string; evidence: readonly string[]; fix: string | null },
+  status: string,
+  evidence: string,
+  fix: string | null,
+): void {
+  expect(finding.evidence.join('\n')).toContain(evidence);
+  expect(finding.status).toBe(status);
+  if (fix === null) expect(finding.fix ?? null).toBeNull();
+  else expect(finding.fix).toContain(fix);
 }
