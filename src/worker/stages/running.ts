@@ -138,6 +138,7 @@ async function waitForEnd(
   // a poll that began earlier may not know what happened since
   let answersCountFrom = services.clock.monotonic();
   let judged: number | null = null;
+  let isGone = false;
   if (!services.submitScript.writesBeginRecord) tracker.pollSoon();
   /** Follows the job that Slurm has under the run's name, if sbatch printed the id of another one. */
   const followOther = async (run: SubmittedRun, found: string | undefined): Promise<boolean> => {
@@ -193,6 +194,20 @@ async function waitForEnd(
         return end;
       }
     }
+    const canceledAt = services.executor.canceledAt(jobId);
+    if (row === undefined && tracker.view().problem === null && canceledAt !== null && askedAt > canceledAt) {
+      if (isGone) {
+        // after a cancel of thousands, a question for each would take minutes, and could change nothing
+        message.ended();
+        const state = { base: 'CANCELLED', flags: [] };
+        const { stateSource } = services.executor;
+        return { outcome: 'canceled', state, exitCode: null, reason: '', toldBy: stateSource };
+      }
+      isGone = true;
+      tracker.pollSoon();
+      continue;
+    }
+    isGone = false;
     const now = services.clock.monotonic();
     if (unrecordedSince !== null && now - unrecordedAskedAt < askAgainMs) continue;
     const { key, mark, at, exitRecord } = submission;

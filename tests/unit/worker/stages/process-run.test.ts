@@ -324,6 +324,30 @@ describe('a run that has its job', () => {
     await canceled;
   });
 
+  test('is over when two answers after its cancel do not show the job, without a question about this one', async () => {
+    let isCanceled = false;
+    let answers = 0;
+    const { finished, cancelJob, calls } = await setUp(
+      (call) => {
+        if (call.file === 'scancel') isCanceled = true;
+        if (call.file !== 'squeue') return printed('');
+        if (isCanceled) answers += 1;
+        const name = jobName('run-1');
+        return printed(
+          isCanceled ? '' : squeueLine(call, { JobArrayID: '42', State: 'PENDING', Name: name }),
+        );
+      },
+      { events: submitted },
+    );
+    await cancelJob('42');
+    expect(await finished()).toMatchObject({
+      outcome: 'canceled',
+      end: { state: { base: 'CANCELLED' }, toldBy: 'squeue' },
+    });
+    expect(answers).toBeGreaterThanOrEqual(2);
+    expect(calls.filter(({ file }) => file === 'scontrol' || file === 'sacct')).toEqual([]);
+  });
+
   test('is canceled again until the job has ended, because Slurm may requeue it', async () => {
     let canceled = 0;
     const { finished } = await setUp(
