@@ -8,6 +8,7 @@ import { segment } from '../api/api-url.js';
 import type { GirderClient } from '../api/client.js';
 import { fileDocument, namedDocument, type FileDocument, type NamedDocument } from '../api/documents.js';
 import { safeName, uniqueName } from './file-names.js';
+import { createWriteBehind } from './write-behind.js';
 import {
   abortedError,
   connectionError,
@@ -185,26 +186,38 @@ async function fetchRest({ client, clock, signal, file, handle, target, received
   }
   if (at !== received || received === 0) await withDiskErrors(target, handle.truncate(0));
   const chunks = (answer.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  const behind = createWriteBehind(async (piece, position) => writeAll(handle, piece, position), at);
+  /** Everything that `at` counts must be in the file before a transfer ends or is resumed. */
+  const written = async (): Promise<void> => {
+    try {
+      await withDiskErrors(target, behind.end());
+    } catch (error) {
+      answer.body.destroy();
+      throw error;
+    }
+  };
   let window = { from: at, since: clock.monotonic() };
   for (;;) {
     let next;
     try {
       next = await chunks.next();
     } catch (error) {
+      await written();
       throw new Interrupted(signal.aborted ? abortedError(summary) : connectionError(summary, error), at);
     }
     if (next.done === true) break;
+    at += next.value.length;
     try {
-      await withDiskErrors(target, writeAll(handle, next.value, at));
+      await withDiskErrors(target, behind.add(next.value));
     } catch (error) {
       answer.body.destroy();
       throw error;
     }
-    at += next.value.length;
     if (clock.monotonic() - window.since >= minSpeed.ms) {
       const moved = at - window.from;
       if (moved < minSpeed.bytes && at !== file.size) {
         answer.body.destroy();
+        await written();
         const why = new Error(
           `only ${moved} bytes of “${displayName(file.name)}” in ${minSpeed.ms / 60_000} min`,
         );
@@ -217,6 +230,7 @@ async function fetchRest({ client, clock, signal, file, handle, target, received
       break;
     }
   }
+  await written();
   if (file.size === null || at === file.size) return at;
   // without a Content-Length the bytes may not belong to the file
   const canResume = at < file.size && announced !== null;
