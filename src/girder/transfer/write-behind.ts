@@ -27,7 +27,7 @@ export function createWriteBehind(
     await writing;
     if (filled === 0) return;
     writing = write(filling.subarray(0, filled), position);
-    // whoever adds or ends next is told of the error
+    // the next call of add or end rejects with the error
     writing.catch(() => undefined);
     position += filled;
     filled = 0;

@@ -43,7 +43,7 @@ test('small pieces are written together', async () => {
   expect(file.writes).toEqual([megabyte / 2, megabyte / 2, megabyte / 2, megabyte / 2, megabyte / 2]);
 });
 
-test('an error of a write reaches whoever adds or ends next', async () => {
+test('an error of a write rejects the next call', async () => {
   const file = openFile({ failAt: megabyte });
   const adding = createWriteBehind(file.write, megabyte);
   await adding.add(Buffer.alloc(megabyte / 2));
