@@ -1,7 +1,7 @@
-/** Bytes that are written at once: a write for each piece that arrives would take longer than the network. */
+/** Bytes that gather at most while a piece is written: a write for each 64 kB would take longer than the network. */
 const pieceBytes = 512 * 1024;
 
-/** Writes what arrives, in larger pieces, each while the next one arrives. */
+/** Writes what arrives at once, and gathers what arrives while it writes. */
 export interface WriteBehind {
   /** Resolves when there is room for more. Rejects if an earlier piece could not be written. */
   add(chunk: Uint8Array): Promise<void>;
@@ -21,12 +21,14 @@ export function createWriteBehind(
   let [filling, other] = [Buffer.allocUnsafe(pieceBytes), Buffer.allocUnsafe(pieceBytes)];
   let filled = 0;
   let position = from;
+  let isWriting = false;
   let writing = Promise.resolve();
 
-  async function writeFilled(): Promise<void> {
-    await writing;
-    if (filled === 0) return;
-    writing = write(filling.subarray(0, filled), position);
+  function begin(): void {
+    isWriting = true;
+    writing = write(filling.subarray(0, filled), position).finally(() => {
+      isWriting = false;
+    });
     // the next call of add or end rejects with the error
     writing.catch(() => undefined);
     position += filled;
@@ -36,16 +38,21 @@ export function createWriteBehind(
 
   return {
     async add(chunk) {
+      if (!isWriting) await writing;
       for (let rest = chunk; rest.length > 0;) {
         const part = rest.subarray(0, pieceBytes - filled);
         filling.set(part, filled);
         filled += part.length;
         rest = rest.subarray(part.length);
-        if (filled === pieceBytes) await writeFilled();
+        if (filled < pieceBytes) continue;
+        await writing;
+        begin();
       }
+      if (!isWriting && filled > 0) begin();
     },
     async end() {
-      await writeFilled();
+      await writing;
+      if (filled > 0) begin();
       await writing;
     },
   };

@@ -35,12 +35,21 @@ test('whatever arrives is in the file in order, one write at a time', async () =
   );
 });
 
-test('small pieces are written together', async () => {
+test('what arrives while a piece is written is written together', async () => {
   const file = openFile();
   const behind = createWriteBehind(file.write, 0);
   for (let count = 0; count < 40; count += 1) await behind.add(Buffer.alloc(64 * 1024));
   await behind.end();
-  expect(file.writes).toEqual([megabyte / 2, megabyte / 2, megabyte / 2, megabyte / 2, megabyte / 2]);
+  const half = megabyte / 2;
+  expect(file.writes).toEqual([half / 8, half, half, half, half, (half / 8) * 7]);
+});
+
+test('the first bytes are written at once', async () => {
+  const file = openFile();
+  const behind = createWriteBehind(file.write, 0);
+  await behind.add(Buffer.from('half'));
+  await new Promise(setImmediate);
+  expect(file.content().toString()).toBe('half');
 });
 
 test('an error of a write rejects the next call', async () => {
