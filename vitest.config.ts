@@ -59,7 +59,7 @@ export default defineConfig({
     reporters: ['default', './scripts/summary-reporter.mjs'],
     sequence: { sequencer: WaitingFirst },
     // more than processors, because tests of services wait most of the time: four kept two processors busy for 61 % of it
-    maxWorkers: 6,
+    maxWorkers: 5,
     projects: [
       {
         test: {
