@@ -195,7 +195,10 @@ async function waitForEnd(
       }
     }
     const canceledAt = services.executor.canceledAt(jobId);
-    if (row === undefined && tracker.view().problem === null && canceledAt !== null && askedAt > canceledAt) {
+    const { rows, problem } = tracker.view();
+    const isMissing = problem === null && canceledAt !== null && askedAt > canceledAt && row === undefined;
+    // under another id than sbatch printed it may be there, and is to be canceled
+    if (isMissing && !rows.some(({ key }) => key === submission.key)) {
       if (isGone) {
         // after a cancel of thousands, a question for each would take minutes, and could change nothing
         message.ended();

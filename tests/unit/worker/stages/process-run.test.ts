@@ -348,6 +348,23 @@ describe('a run that has its job', () => {
     expect(calls.filter(({ file }) => file === 'scontrol' || file === 'sacct')).toEqual([]);
   });
 
+  test('that is canceled is found under another id than sbatch printed, and canceled there', async () => {
+    const canceled = new Set<string>();
+    const { finished } = await setUp(
+      (call) => {
+        if (call.file === 'scancel') for (const id of call.args) canceled.add(id);
+        if (call.file === 'scontrol') return unknownJob;
+        if (call.file === 'sacct') return noAccounting;
+        if (call.file !== 'squeue') return printed('');
+        const state = canceled.has('57') ? 'CANCELLED' : 'RUNNING';
+        return printed(squeueLine(call, { JobArrayID: '57', State: state, Name: jobName('run-1') }));
+      },
+      { events: (dir) => [...submitted(dir), { type: 'cancel-requested', by: 'operator' }] },
+    );
+    expect(await finished()).toMatchObject({ outcome: 'canceled', jobId: '57' });
+    expect(canceled).toContain('57');
+  });
+
   test('is canceled again until the job has ended, because Slurm may requeue it', async () => {
     let canceled = 0;
     const { finished } = await setUp(
